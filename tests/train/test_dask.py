@@ -19,6 +19,9 @@ import s3fs
 from flows.train import train
 from tasks.config import Pipeline
 from tasks.core.errors import TrainingError
+from tasks.train.evaluation.folds import evaluate_fold
+from tasks.train.evaluation.holdout import judge_finalist
+from tasks.train.evaluation.job import plan_jobs
 from tasks.train.evaluation.leaderboard import Leaderboard
 from tasks.train.execution.runners.dask import DaskRunner
 from tasks.train.registry import load_model, read_champion
@@ -124,14 +127,27 @@ async def test_a_worker_that_does_not_see_the_data_is_told(cluster: str, data_of
 def test_data_by_url_gives_the_same_leaderboard(
     cluster: str, bucket: str, data_of_this_process: Path, trained: Trained
 ) -> None:
-    """Workers that do not see the data folder are handed rows, and hand back models, through a bucket, which is then empty."""
-    data = data_of_this_process
-    config = on(cluster, pipeline(data, logistic=LOGISTIC, forest=FOREST), f"{bucket}/handed/over")
+    """Workers that do not see the data folder are handed rows, and hand back models, through a bucket, which is then empty; ensembles of them too."""
+    data, single = data_of_this_process, {"logistic": LOGISTIC, "forest": FOREST}
+    ensembles = {"blend": {"vote": [*single]}, "stacked": {"stack": [*single], "final": LOGISTIC}}
+    config, more = (
+        on(cluster, pipeline(data, **each), f"{bucket}/handed/over") for each in (single, {**single, **ensembles})
+    )
+    assert more.training is not None
+    asked = more.training.model_copy(update={"finalists": 4})
 
-    there, again = asyncio.run(train(config, data)), asyncio.run(train(config, data))
+    there = asyncio.run(train(config, data))
+    again = asyncio.run(train(more.model_copy(update={"training": asked}), data))
 
-    assert figures(there) == figures(again) == figures(trained.leaderboard)
-    assert [line.result.reused for line in again.lines] == [True] * 3
+    assert figures(there) == figures(trained.leaderboard)
+    assert {line.name for line in again.lines if line.result.reused} == {*single, "dummy"}
+    judged = {line.name: line for line in again.lines}
+    for job in plan_jobs(asked, again.training_set, data / "models" / "iris"):
+        alone = tuple(evaluate_fold(job, fold).score for fold in range(5))
+        assert judged[job.name].result.fold_scores == alone
+        finalist = judged[job.name].finalist
+        assert finalist is not None
+        assert finalist.score == judge_finalist(job).score
     assert s3fs.S3FileSystem().find(bucket) == []
     champion = read_champion(data / "models" / "iris")
     assert champion is not None
