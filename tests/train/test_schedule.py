@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tasks.core.isolation.client import stop_call_server
 from tasks.train.evaluation.job import CandidateJob
-from tasks.train.evaluation.leaderboard import rank
-from tasks.train.evaluation.results import EvaluationResult
+from tasks.train.evaluation.leaderboard import Leaderboard, rank
+from tasks.train.evaluation.results import EvaluationResult, HoldoutResult, Refit, kept_part
 from tasks.train.execution.cache import TRAININGS_KEPT, note_training, prune_folders
 from tasks.train.execution.schedule import affordable_shares, evaluate_all, judge_finalists, read_last_times
 from tasks.train.execution.units import Unit, run_unit
-from tests.train.conftest import sklearn_table
+from tasks.train.registry import publish_version
+from tests.train.conftest import LOGISTIC, sklearn_table
 
 Jobs = Callable[..., dict[str, CandidateJob]]
 QUERY = "SELECT * EXCLUDE (row) FROM rows ORDER BY row"
@@ -24,12 +27,12 @@ NAIVE = {"naive": {"estimator": "sklearn.naive_bayes.GaussianNB"}}
 
 
 class OneByOne:
-    """Runs units in the order in which they come, and counts them."""
+    """Runs units in the order in which they come, and notes them."""
 
     width = 1
 
     def __init__(self) -> None:
-        self.ran = 0
+        self.ran: list[tuple[str, str]] = []
 
     def run(
         self,
@@ -41,7 +44,7 @@ class OneByOne:
         for unit in units:
             if not skip(unit):
                 tell(unit, run_unit(unit))
-                self.ran += 1
+                self.ran.append((unit.kind, unit.job.name))
 
 
 @pytest.fixture(autouse=True)
@@ -52,14 +55,51 @@ def _fit_server() -> Iterator[None]:
 
 def train(jobs: Sequence[CandidateJob]) -> int:
     """Train, and return how many units were run for it."""
-
-    async def course(workers: OneByOne) -> None:
-        board = rank(jobs, await evaluate_all(jobs, workers, fresh=False))
-        await judge_finalists(jobs, board, workers)
-
     workers = OneByOne()
-    asyncio.run(course(workers))
-    return workers.ran
+    asyncio.run(judge(jobs, workers))
+    return len(workers.ran)
+
+
+async def judge(jobs: Sequence[CandidateJob], workers: OneByOne) -> Leaderboard:
+    """Train, and return the leaderboard with its finalists."""
+    board = rank(jobs, await evaluate_all(jobs, workers, fresh=False))
+    return await judge_finalists(jobs, board, workers)
+
+
+def test_no_member_of_an_ensemble_is_fitted_twice(jobs: Jobs) -> None:
+    """An ensemble that is best has its members fitted once on all rows that train, also where one is a finalist later; the card tells of them."""
+    generator = np.random.default_rng(0)
+    x, y, z = generator.normal(size=(3, 300))
+    columns = {"x": x, "y": 2 * x + 3 * np.sign(y * z) + generator.normal(size=300) > 0, "u": y, "v": z}
+    tree = {"estimator": "sklearn.tree.DecisionTreeClassifier", "params": {"max_depth": 4, "min_samples_leaf": 10}}
+    single = {"tree": tree, "logistic": LOGISTIC}
+    asked: dict[str, Any] = {"metric": "roc_auc", "learning_curve": False}
+    asked |= {"candidates": {**single, "shares": {"stack": [*single]}}}
+    first, second = (list(jobs(columns, **asked, finalists=number).values()) for number in (1, 2))
+    once, again = OneByOne(), OneByOne()
+
+    board = asyncio.run(judge(first, once))
+    refits = {job.name: kept_part(job, Refit) for job in first if job.name in single}
+    asyncio.run(judge(second, again))
+
+    assert board.best is not None
+    assert board.best.name == "shares"
+    assert sorted(once.ran) == [
+        *(("folds", name) for name in ("dummy", "logistic", "shares", "tree")),
+        *(("judge", name) for name in ("dummy", "shares")),
+        *(("refit", name) for name in ("logistic", "tree")),
+    ]
+    ((_, finalist),) = again.ran
+    (member,) = (job for job in second if job.name == finalist)
+    judged, refit = kept_part(member, HoldoutResult), refits[finalist]
+    assert judged is not None
+    assert refit is not None
+    assert judged.fit_s == refit.fit_s > 0
+    version = publish_version(first[0].models, board)
+    card = (first[0].models / version.name / "model_card.md").read_text()
+    assert "by a stack of tree, logistic. Made" in card
+    assert "The mean of its members' probabilities, by shares fitted on what the folds said of 240 rows" in card
+    assert re.search(r"\| logistic \| `sklearn\.linear_model\.LogisticRegression` \| 0\.\d{4} \|", card)
 
 
 def test_a_learning_curve_is_switched_off_and_holds_to_the_time_limit(jobs: Jobs) -> None:

@@ -85,7 +85,8 @@ def _ensemble(version: Version, combination: Combination) -> str:
     if combination.final is not None:
         what, weight = f"`{combination.final}` over its members' {amounts}", "coefficient"
     if combination.rows:
-        what += f", fitted on what the folds said of {combination.rows:,} rows that their models had not learnt from"
+        fitted = "fitted" if combination.final is not None else "by shares fitted"
+        what += f", {fitted} on what the folds said of {combination.rows:,} rows that their models had not learnt from"
     rows = [
         [name, f"`{member.estimator}`", ", ".join(f"{each:.4f}" for each in combination.weights.get(name, ()))]
         for name, member in version.members.items()
