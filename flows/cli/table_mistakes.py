@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection
 
 from flows.summary import RunOptions
-from tasks.config import Pipeline, Training
+from tasks.config import Pipeline, Training, Truth
 from tasks.core.errors import TableError
 from tasks.core.scratch import scratch
 from tasks.core.sql import check_query
@@ -16,6 +16,7 @@ from tasks.tables.function import find_function_mistakes
 from tasks.tables.order import find_table_mistakes as find_order_mistakes
 from tasks.tables.order import find_unknown_tables, tables_in
 from tasks.train.checks.training_set import is_checked
+from tasks.train.truth.join import find_query_mistakes
 
 _QUERY, _TRUTH = "training.query", "truth.query"
 
@@ -35,10 +36,8 @@ def find_table_mistakes(
                 mistakes += drafted.mistakes
             except TableError as error:
                 mistakes += str(error).splitlines()
-        if config.truth is not None and choice.runs("train"):
-            mistakes += check_query(config.truth.query, _TRUTH) or find_unknown_tables(
-                config.truth.query, _TRUTH, config
-            )
+        if config.truth is not None and config.training is not None and choice.runs("train"):
+            mistakes += _truth_mistakes(config, config.truth, config.training, drafted)
         if config.training is not None and choice.runs("train"):
             known = None if any(key.startswith(_QUERY) or key == "training" for key in doubtful) else drafted
             mistakes += _training_mistakes(config, config.training, folder, known)
@@ -70,6 +69,13 @@ def _training_mistakes(
     if drafted is None or unknown or check_query(training.query) or not used <= drafted.tables.keys():
         return unknown + mistakes
     return mistakes + find_row_mistakes(training, drafted.tables, is_rowless=bool(used & drafted.rowless))
+
+
+def _truth_mistakes(config: Pipeline, truth: Truth, training: Training, drafted: DraftedTables | None) -> list[str]:
+    mistakes = check_query(truth.query, _TRUTH) or find_unknown_tables(truth.query, _TRUTH, config)
+    if mistakes or drafted is None or not {*tables_in(truth.query, config)} <= drafted.tables.keys():
+        return mistakes
+    return find_query_mistakes(truth, training.target, drafted.tables, training.query_limits)
 
 
 def _unquoted_tables(config: Pipeline, training: Training) -> list[str]:

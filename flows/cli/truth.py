@@ -7,6 +7,7 @@ from pathlib import Path
 from flows.cli.console import ProgressView, make_console, print_line, print_table
 from flows.cli.prefect_api import prefect_api
 from tasks.config import load_pipeline
+from tasks.core.errors import ConfigError
 from tasks.core.escaping import count
 from tasks.train.truth.scores import Judged, Row
 
@@ -21,6 +22,8 @@ def print_truth(pipeline: Path, data: Path, *, fresh: bool, verbose: bool) -> in
 
     """
     config = load_pipeline(pipeline)
+    if config.truth is None:
+        raise ConfigError(f"{pipeline}: truth: is missing; add truth: {{query, key, delay}}")
     console = make_console()
     with prefect_api(verbose=verbose) as api:
         from flows.cli.execution import FlowExecution  # noqa: PLC0415 - imports Prefect while the server starts

@@ -18,7 +18,7 @@ WEEKS_SHOWN = 52
 async def report_truth(pipeline: str, judged: Judged) -> None:
     """Show what the predictions of the last weeks have come to, beside the hold-out and what had drifted."""
     weeks = judged.weeks[-WEEKS_SHOWN:]
-    drawn = [week for week in weeks if week.score is not None]
+    drawn = [week for week in weeks if week.score is not None and week.metric == weeks[-1].metric]
     picture = await asyncio.to_thread(_draw, drawn) if drawn else ""
     fallen = [week for week in weeks if week.has_fallen]
     said = (
@@ -70,7 +70,7 @@ def _figure(row: Row | None) -> str:
     if row is None:
         return "not defined"
     if row["low"] is None or row["high"] is None:
-        return f"{row['value']:.4f} (too few rows)"
+        return f"{row['value']:.4f} (no interval)"
     return f"{row['value']:.4f} ({row['low']:.4f} to {row['high']:.4f})"
 
 

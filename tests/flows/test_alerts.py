@@ -139,6 +139,9 @@ class Project:
         first = await truth(config, data, return_state=True)
         judged = await truth(config, data)
         assert (len(judged.weeks), judged.weeks[0].has_fallen, judged.is_new) == (1, True, False)
+        shown = self.api.get("/artifacts/alerted-truth/latest").raise_for_status().json()["data"]
+        assert "![Scores by week](data:image/svg" in shown
+        assert "In 1 of the weeks shown the score is surely worse than on the hold-out" in shown
         return str(first.state_details.flow_run_id)
 
     def state(self, run: str) -> str:

@@ -28,10 +28,13 @@ def check(folder: Path, capfd: pytest.CaptureFixture[str], **training: str) -> l
     for name in ("orders", "customers"):
         (folder / "inbox" / f"{name}.csv").write_text("x\n1\n")
     write_table(folder / "tables" / "orders", TABLE)
+    truth = f"truth: {training.pop('truth')}\n" if "truth" in training else ""
     asked = {"query": "SELECT * FROM orders", "target": "late", "candidates": f"{{logistic: {LOGISTIC}}}"} | training
     sources = "".join(f"  {name}: {{kind: files, path: inbox/{name}.csv}}\n" for name in ("orders", "customers"))
     path = folder / "pipeline.yaml"
-    path.write_text(f"name: shop\nsources:\n{sources}training:\n" + "".join(f"  {k}: {v}\n" for k, v in asked.items()))
+    path.write_text(
+        f"name: shop\nsources:\n{sources}{truth}training:\n" + "".join(f"  {k}: {v}\n" for k, v in asked.items())
+    )
     code = run_command(["check", str(path), "--data", str(folder)])
     told = capfd.readouterr().err.splitlines()
     assert code == (2 if told else 0)
@@ -94,6 +97,17 @@ def test_a_damaged_table_is_told(tmp_path: Path, capfd: pytest.CaptureFixture[st
         (
             {"query": "SELECT *, if(day = 3, 'once', kind) AS word FROM orders", "target": "word"},
             ["training.split: The least"],
+        ),
+        (
+            {"truth": "{query: SELECT day FROM orders, key: dai, delay: 7d}"},
+            [
+                "truth.query: its result has no column 'dai', by which truth.key joins it; did you mean day?",
+                "truth.query: its result has no column 'late', which is the target; it has day",
+            ],
+        ),
+        (
+            {"truth": "{query: SELECT * FROM ordrs, key: day, delay: 7d}"},
+            ["truth.query: the pipeline makes no table 'ordrs'; did you mean orders?"],
         ),
         ({"query": "SELECT o.* FROM orders o JOIN customers c USING (x)", "target": "nothing"}, []),
     ],

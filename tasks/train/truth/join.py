@@ -15,10 +15,11 @@ import pyarrow as pa
 from tasks.config import QueryLimits, Truth
 from tasks.core.errors import TrainingError
 from tasks.core.escaping import count
-from tasks.core.sql import plain_sql
+from tasks.core.scratch import scratch
+from tasks.core.sql import explained, opened_tables, plain_sql
 from tasks.core.suggestions import did_you_mean
 from tasks.core.tables import files_as_sql, quote_name, quote_text
-from tasks.train.data.query import PLAIN_TYPES, RESULT, run_query
+from tasks.train.data.query import LIMITS_AT, PLAIN_TYPES, RESULT, run_query
 from tasks.train.predict.awaited import KEY
 
 OUTCOME = "outcome"
@@ -102,15 +103,8 @@ class Joined:
         """
         run_query(self._connection, self._truth.query, tables, "truth.query", limits)
         kinds = {str(name): str(kind) for name, kind, *_ in self._ask(f"DESCRIBE {RESULT}")}
-        for name in (*self._truth.key, self._target):
-            if name not in kinds:
-                what = "the target" if name == self._target else "truth.key joins it by"
-                cure = did_you_mean(name, list(kinds), f"it has {', '.join(kinds)}")
-                raise TrainingError(
-                    f"truth.query: its result has no column {name!r}, which is {what}; {cure}".replace(
-                        "which is truth.key joins it by", "by which truth.key joins it"
-                    )
-                )
+        if mistakes := list(_find_missing(self._truth, self._target, list(kinds))):
+            raise TrainingError("\n".join(mistakes))
         self._families = [_family(kinds[name]) for name in self._truth.key]
         keys = ", ".join(
             f"{_as_key(name, kinds[name])} AS {key}" for name, key in zip(self._truth.key, self._keys, strict=True)
@@ -209,6 +203,25 @@ class Joined:
 
     def _ask(self, sql: str) -> list[Any]:
         return self._connection.execute(sql).fetchall()
+
+
+def find_query_mistakes(truth: Truth, target: str, tables: Mapping[str, Path], limits: QueryLimits) -> list[str]:
+    """Return one sentence for each mistake of the query that tables show, of which the columns alone are looked at."""
+    with scratch("check") as spill:
+        try:
+            with opened_tables(tables, spill, limits) as connection, explained("truth.query", tables, LIMITS_AT):
+                return list(_find_missing(truth, target, connection.sql(truth.query).columns))
+        except TrainingError as error:
+            return str(error).split("\n")
+
+
+def _find_missing(truth: Truth, target: str, names: Sequence[str]) -> Iterator[str]:
+    """Yield a sentence for each column that the query's result lacks."""
+    wanted = dict.fromkeys(truth.key, "by which truth.key joins it") | {target: "which is the target"}
+    for name, what in wanted.items():
+        if name not in names:
+            cure = did_you_mean(name, names, f"it has {', '.join(names)}")
+            yield f"truth.query: its result has no column {name!r}, {what}; {cure}"
 
 
 def explain_disputed(outcomes: Outcomes, key: Sequence[str]) -> str:
