@@ -59,10 +59,10 @@ class _Affixes:
             before = f"{_any_of(t for t in texts if not t[-1].isdigit())}*"
             last = _any_of(t for t in texts if not (t[-1].isalnum() or t.endswith(".")))
             behind = f"{_any_of(texts)}*"
-        sign = rf"^[{_BLANK}]*([+-]?)"
+        sign, after = rf"^[{_BLANK}]*(?P<sign>[+-]?)", f"(?P<behind>{behind})$"
         # After a letter .5 may be 5: of Rs.5 the point is the currency's.
-        pointed = rf"{sign}((?:{before}{last})?)([+-]?[.,]\d+{ends})({behind})$"
-        whole = rf"{sign}({before})([+-]?{digits}{ends})({behind})$"
+        pointed = rf"{sign}(?P<before>(?:{before}{last})?)(?P<number>[+-]?[.,]\d+{ends}){after}"
+        whole = rf"{sign}(?P<before>{before})(?P<number>[+-]?{digits}{ends}){after}"
         return _Affixes(
             (whole, pointed),
             rf"^[{_BLANK}]*[+-]?(?:{digits}|[.,]\d+|0[xX][0-9a-fA-F]+){ends}[{_BLANK}]*$",
@@ -116,17 +116,28 @@ class _Sided:
     taken: Mapping[str, int]
 
 
+def _find_often(encoded: pa.DictionaryArray) -> np.ndarray:
+    """Return the ways of writing that come several times, at most as many as are judged."""
+    counts = np.bincount(encoded.indices.drop_null().to_numpy(), minlength=len(encoded.dictionary))
+    often = np.argsort(-counts, kind="stable")[:_MOST_WAYS]
+    return often[counts[often] > 1]
+
+
 def _strip_side(texts: pa.StringArray, declared: Column, *, is_before: bool) -> _Sided | None:
     """Return texts without what stands behind their numbers, or before them; None where that differs from text to text.
 
-    Each way of writing is looked at once, beside the number 1: to match each text took ten times as long.
+    Each way of writing, of many those that come often, is looked at once, beside the number 1: to match each text took ten times as long.
     """
     trim = pc.ascii_rtrim if is_before else pc.ascii_ltrim
     affix = trim(texts, characters=f"{_DIGITS}{_SIGNS}.,{declared.thousands or ''}")
     has_number = pc.not_equal(affix, texts)
     encoded = pc.if_else(has_number, affix, None).dictionary_encode()
     if len(encoded.dictionary) > _MOST_WAYS:
-        return None
+        often = _find_often(encoded)
+        if not len(often):
+            return None
+        has_number = pc.is_in(encoded.indices, pa.array(often, pa.int32()))
+        encoded = pc.if_else(has_number, affix, None).dictionary_encode()
     ways = _judge(tuple(encoded.dictionary.to_pylist()), declared.strip, declared.thousands or "", is_before=is_before)
     numbers = _cut(texts, pc.if_else(has_number, pc.binary_length(affix), 0), is_before=is_before)
     done = pc.and_(has_number, _are_plain(numbers, declared.thousands or ""))
@@ -213,19 +224,18 @@ def _strip_others(
     waiting = pc.indices_nonzero(pc.invert(pc.match_substring_regex(texts, affixes.plain)))
     left, taken = texts.take(waiting), Counter[str]()
     for pattern in affixes.around:
-        units = pc.if_else(
-            pc.match_substring_regex(left, pattern),
-            pc.replace_substring_regex(left, pattern, f"\\2{_BETWEEN}\\4"),
-            None,
-        )
-        counts = {each["values"]: each["counts"] for each in pc.value_counts(units.drop_null()).to_pylist()}
+        found = pc.indices_nonzero(pc.match_substring_regex(left, pattern))
+        sign, before, number, behind = pc.extract_regex(left.take(found), pattern).flatten()
+        units = pc.binary_join_element_wise(before, behind, _BETWEEN)
+        counts = {each["values"]: each["counts"] for each in pc.value_counts(units).to_pylist()}
         kept = {
             affix: unit for affix in counts if not (_SCALES.search(unit := _unit_of(*affix.split(_BETWEEN))) and is_any)
         }
         for affix, unit in kept.items():
             taken[unit] += counts[affix]
         is_taken = pc.is_in(units, pa.array([*kept], pa.string()))
-        left = pc.if_else(is_taken, pc.replace_substring_regex(left, pattern, r"\1\3"), left)
+        numbers = pc.binary_join_element_wise(sign, number, "")
+        left = _put(left, found.filter(is_taken), numbers.filter(is_taken))
     return _put(texts, waiting, left), taken
 
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.convert.schema.types import TypeName, arrow_type, name_decimal
-from tasks.convert.schema.written import write_json, write_texts
+from tasks.convert.schema.written import cast_to_texts, write_json, write_texts
 
 _UUID = "arrow.uuid"
 _KINDS: tuple[tuple[Callable[[pa.DataType], bool], TypeName], ...] = (
@@ -59,7 +59,7 @@ def _texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
     # Of a duration a cast tells the number, and not of what; of a UUID its bytes, where they happen to be letters.
     if not pa.types.is_duration(column.type) and not isinstance(column.type, pa.BaseExtensionType):
         try:
-            return pc.cast(column, pa.string())
+            return cast_to_texts(column)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
             pass
     if pa.types.is_nested(column.type):

@@ -46,6 +46,8 @@ def tell_unclean(values: pa.ChunkedArray, declared: Column) -> pa.Array:
     if pa.types.is_string(values.type):
         texts = values.combine_chunks()
         shown = show(texts)
+    elif pa.types.is_integer(values.type):
+        texts = shown = pc.cast(values, pa.string()).combine_chunks()
     else:
         texts, shown = (pa.array(map(write, values.to_pylist()), pa.string()) for write in (str, "{!r:.60}".format))
     words = " is none of the words that are declared true or false"

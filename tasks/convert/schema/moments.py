@@ -56,15 +56,16 @@ def _texts_of(values: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def _of_epochs(texts: pa.StringArray, unit: str) -> pa.TimestampArray:
     """Return exact times; null where there is none."""
-    if (whole := _as_whole(texts)) is not None:
-        numbers, rest = _filled(whole), np.zeros(len(texts), np.int64)
-        is_number = pc.is_valid(texts).to_numpy(zero_copy_only=False)
-    elif (moments := _of_decimals(texts, unit)) is not None:
+    whole = _as_whole(texts)
+    if whole is None and (moments := _of_decimals(texts, unit)) is not None:
         return moments
+    if whole is None:
+        texts = pc.if_else(pc.match_substring_regex(texts, _NUMBER), texts, None)
+        whole = _as_whole(texts)
+    if whole is not None:
+        numbers, rest = _filled(whole), np.zeros(len(texts), np.int64)
     else:
-        is_so = pc.fill_null(pc.match_substring_regex(texts, _NUMBER), fill_value=False)
-        numbers, rest = _split(pc.if_else(is_so, texts, "0"))
-        is_number = is_so.to_numpy(zero_copy_only=False)
+        numbers, rest = _split(pc.fill_null(texts, "0"))
     if unit == "ns":
         is_exact = (numbers % _PER_MICROSECOND == 0) & (rest == 0)
         microseconds = numbers // _PER_MICROSECOND
@@ -74,8 +75,8 @@ def _of_epochs(texts: pa.StringArray, unit: str) -> pa.TimestampArray:
         is_exact = rest * factor % _BILLION == 0
         is_told = (numbers >= _FIRST // factor) & (numbers <= _LAST // factor)
         microseconds = np.where(is_told, numbers, 0) * factor + rest * factor // _BILLION
-    unfit = ~(is_number & is_exact & is_told)
-    return pa.array(microseconds, pa.int64(), mask=unfit).cast(pa.timestamp("us", "UTC"))
+    fits = pc.is_valid(texts).to_numpy(zero_copy_only=False) & is_exact & is_told
+    return pa.array(microseconds, pa.int64(), mask=~fits).cast(pa.timestamp("us", "UTC"))
 
 
 def _as_whole(texts: pa.StringArray) -> pa.Array | None:

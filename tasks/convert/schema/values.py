@@ -17,6 +17,7 @@ from tasks.convert.schema.grammar import pattern_of
 from tasks.convert.schema.misfits import show
 from tasks.convert.schema.plain import as_plain
 from tasks.convert.schema.types import ARROW_TYPES, BOOL_TEXTS, EXACT_IN_FLOAT, NULL_TEXTS, TypeName, arrow_type
+from tasks.convert.schema.written import cast_to_texts
 from tasks.core.tables import is_decimal
 
 # 007, 0x10 and +4930123456 are names that look like numbers: as such they would not come back as they were.
@@ -59,8 +60,8 @@ _EXACT_CASTS = (
 )
 
 _SAID: Mapping[TypeName, str] = {"int": "an int", "long": "an int", "timestamp_utc": "a timestamp"}
-_FINER = re.compile(r":\d{2}\.\d{6}0*+[1-9]\d*+\s*+(Z|[+-]\d{2}(:?\d{2})?)?\s*+$")
-_MAY_BE_FINER = r":\p{Nd}{2}\.\p{Nd}{6}"  # the search for it is fast
+_BLANK = r"[\t-\r\x1c- \x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}]"  # to Python
+_FINER = rf":\p{{Nd}}{{2}}\.\p{{Nd}}{{6}}0*[1-9]\p{{Nd}}*{_BLANK}*(Z|[+-]\p{{Nd}}{{2}}(:?\p{{Nd}}{{2}})?)?{_BLANK}*$"
 _FIRST_TEXTS = 20
 _NOWHERE = np.empty(0, np.int64)
 # What every number, time, truth or null begins with: one text that does not is proof of a column of texts.
@@ -196,17 +197,18 @@ def cast_texts(texts: pa.ChunkedArray, name: TypeName, declared: Column | None =
 
 def tell_unfit(values: pa.ChunkedArray, kind: TypeName) -> pa.Array:
     """Return why values are none of a type."""
-    texts = (values if pa.types.is_string(values.type) else pc.cast(values, pa.string())).combine_chunks()
+    texts = (values if pa.types.is_string(values.type) else cast_to_texts(values)).combine_chunks()
     said = pa.repeat(f" is not {_SAID.get(kind, f'a {kind}')}", len(texts))
     if kind == "timestamp_utc":
         is_one = np.ones(len(texts), dtype=bool)
         is_one[cast_texts(values, "timestamp").misfits] = False
         said = pc.if_else(pa.array(is_one), " has no time zone, as others have", said)
     if kind.startswith("timestamp"):
-        is_finer = pc.match_substring_regex(texts, _MAY_BE_FINER).to_numpy(zero_copy_only=False).copy()
-        may_be = np.flatnonzero(is_finer)
-        is_finer[may_be] = [_FINER.search(text) is not None for text in texts.take(pa.array(may_be)).to_pylist()]
-        said = pc.if_else(pa.array(is_finer), " is finer than a microsecond, the least that a timestamp tells", said)
+        said = pc.if_else(
+            pc.match_substring_regex(texts, _FINER),
+            " is finer than a microsecond, the least that a timestamp tells",
+            said,
+        )
     return pc.binary_join_element_wise(show(texts), said, "")
 
 
@@ -339,7 +341,7 @@ def _cast_typed(values: pa.ChunkedArray, name: TypeName, kind: pa.DataType, decl
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
             pass
     plain = None if declared is None else Column(type=declared.type)  # typed values are not written in a way
-    return cast_texts(pc.cast(values, pa.string()), name, plain)
+    return cast_texts(cast_to_texts(values), name, plain)
 
 
 @cache
