@@ -10,8 +10,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import s3fs
@@ -23,16 +25,25 @@ from tasks.train.evaluation.folds import evaluate_fold
 from tasks.train.evaluation.holdout import judge_finalist
 from tasks.train.evaluation.job import plan_jobs
 from tasks.train.evaluation.leaderboard import Leaderboard
+from tasks.train.evaluation.leaderboard_file import read_leaderboard
 from tasks.train.execution.runners.dask import DaskRunner
-from tasks.train.registry import load_model, read_champion
+from tasks.train.registry import list_versions, load_model, read_champion
 from tests.processes import descendants
 from tests.stores import serving_s3
-from tests.train.conftest import LOGISTIC, Trained, sklearn_table
+from tests.train.conftest import LOGISTIC, Trained, sklearn_table, training, write_table
+from tests.train.test_failures import has_results, have_ended, wait_until
 from tests.train.test_flow import FOREST, pipeline
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 
 _READY_S = 180.0
+_RUN = """
+import asyncio, sys
+from pathlib import Path
+from flows.train import train
+from tests.train.test_dask import everything
+asyncio.run(train(everything(Path(sys.argv[1])), Path(sys.argv[1])))
+"""
 _WITHOUT = """
 import sys
 sys.modules["prefect_dask"] = None  # as if it were not there: every import of it fails
@@ -94,12 +105,66 @@ def figures(leaderboard: Leaderboard) -> list[object]:
     ]
 
 
-async def test_a_cluster_gives_the_same_leaderboard(tmp_path: Path, cluster: str, trained: Trained) -> None:
-    """To the last digit, as the processes of this machine do."""
-    there = await train(on(cluster, pipeline(tmp_path, logistic=LOGISTIC, forest=FOREST)), tmp_path)
+def everything(data: Path) -> Pipeline:
+    """Return a pipeline that asks for all that a training can be asked for, on a table that it writes below `data`."""
+    cancer = sklearn_table("breast_cancer")
+    draw = np.random.default_rng(0)
+    columns = {f"x{i}": cancer[f"x{i}"][:300] for i in range(3)} | {"y": cancer["y"][:300]}
+    columns |= {"w": draw.uniform(0.5, 2, 300), "clinic": draw.integers(40, size=300)}
+    write_table(data / "tables" / "rows", columns)
+    asked = training(
+        query="SELECT * FROM rows",
+        weights="w",
+        positive=1,
+        split={"by": "group", "column": "clinic", "folds": 2, "repeats": 2},
+        decision={"cost": {"fp": 1, "fn": 20}},
+        coverage=0.8,
+        slices=[{"column": "x0", "bins": 2}],
+        finalists=3,
+        candidates={
+            "logistic": {**LOGISTIC, "calibrate": "sigmoid"},
+            "boosting": {
+                "estimator": "sklearn.ensemble.HistGradientBoostingClassifier",
+                "params": {"max_iter": 5},
+                "early_stopping": {"fraction": 0.2, "rounds": 2},
+            },
+            "stacked": {"stack": ["logistic", "boosting"]},
+        },
+        runner={"kind": "processes", "workers": 2},
+    )
+    sources = {"rows": {"kind": "files", "path": "inbox/*.csv"}}
+    return Pipeline.model_validate({"name": "everything", "sources": sources, "training": asked.model_dump()})
 
-    assert figures(there) == figures(trained.leaderboard)
-    assert not there.failed
+
+def kept(data: Path) -> tuple[object, ...]:
+    """Return what a training of everything has left that does not depend on how fast, or where, it came about."""
+    models = data / "models" / "everything"
+    (version,) = list_versions(models)
+    board = read_leaderboard(models / "leaderboard.json")
+    assert board is not None
+    assert version.assessment is not None
+    assert version.assessment.decision is not None
+    assert version.assessment.intervals is not None
+    assert version.assessment.slices
+    return version.name, version.score, version.interval, version.assessment, version.calibration, board.assessment
+
+
+def test_a_cluster_and_a_run_that_was_killed_come_to_the_same(tmp_path: Path, cluster: str) -> None:
+    """To the last digit, and of everything that is asked for: weights, repeats, calibration, ensembles, and what is made of them."""
+    there, here = tmp_path / "there", tmp_path / "here"
+    on_cluster = asyncio.run(train(on(cluster, everything(there)), there))
+    config, models = everything(here), here / "models" / "everything"
+    with subprocess.Popen([sys.executable, "-c", _RUN, str(here)], stderr=subprocess.DEVNULL) as run:
+        wait_until(partial(has_results, models, 7))
+        started = descendants(run.pid)
+        run.kill()
+    wait_until(partial(have_ended, started))
+    assert not (models / "leaderboard.json").exists()
+    resumed = asyncio.run(train(config, here))
+
+    assert figures(on_cluster) == figures(resumed)
+    assert not on_cluster.failed
+    assert kept(there) == kept(here)
 
 
 @pytest.fixture

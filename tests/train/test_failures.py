@@ -234,10 +234,10 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path) -> None:
 
     for results in (3, 9, 22):
         with subprocess.Popen([sys.executable, "-c", _RUN, str(tmp_path)], stderr=subprocess.DEVNULL) as run:
-            _wait_until(partial(_has_results, models, results))
+            wait_until(partial(has_results, models, results))
             started = descendants(run.pid)
             run.kill()
-        _wait_until(partial(_have_ended, started))
+        wait_until(partial(have_ended, started))
     before = {path: path.stat().st_mtime_ns for path in models.glob("candidates/*/*.json")}
     assert not (models / "leaderboard.json").exists()
     asyncio.run(train(config, tmp_path))
@@ -252,15 +252,15 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path) -> None:
         assert lines[job.name]["holdout"] == judge_finalist(job).score
 
 
-def _has_results(models: Path, number: int) -> bool:
+def has_results(models: Path, number: int) -> bool:
     return len(list(models.glob("candidates/*/*.json"))) >= number
 
 
-def _have_ended(processes: set[int]) -> bool:
+def have_ended(processes: set[int]) -> bool:
     return not any(map(is_running, processes))
 
 
-def _wait_until(true: Callable[[], object]) -> None:
+def wait_until(true: Callable[[], object]) -> None:
     deadline = time.monotonic() + 120  # a bound for a busy machine, not a figure
     while not true() and time.monotonic() < deadline:
         time.sleep(0.02)
