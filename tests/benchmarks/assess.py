@@ -13,6 +13,7 @@ from tasks.train.assessment.slices import HeldOutRows, find_slices
 from tasks.train.data.types import Array
 from tasks.train.evaluation.metrics import ModelOutput, quick_scoring
 from tests.benchmarks.doubts import measure_doubts
+from tests.benchmarks.fallen import measure_fallen
 from tests.benchmarks.rig import say
 from tests.benchmarks.stacked import measure_stacks
 from tests.benchmarks.table import Line, describe_machine, draw_table
@@ -34,7 +35,7 @@ Drawn = tuple[Array, Array, Array]
 def measure_assess() -> str:
     """Simulate, and return the table."""
     machine = describe_machine(("tidemill", "scikit-learn", "numpy", "scipy"))
-    lines = [*_measure_coverage(), *_measure_slices(), *measure_stacks(), *measure_doubts()]
+    lines = [*_measure_coverage(), *_measure_slices(), *measure_fallen(), *measure_stacks(), *measure_doubts()]
     setting = f"{SEEDS} draws of the data for each line; {ROWS} rows in 5 folds and {NEW_ROWS:,} new ones, or {SLICED_ROWS} held out."
     return f"{machine}\n{setting}\n\n{draw_table(lines)}"
 

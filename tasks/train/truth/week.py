@@ -25,7 +25,7 @@ from tasks.train.assessment.conformal import count_covered
 from tasks.train.assessment.slices import FEWEST_OF_CLASS, FEWEST_ROWS, HeldOutRows
 from tasks.train.assessment.threshold import COST, judge_threshold
 from tasks.train.data.classes import TWO, find_label
-from tasks.train.data.features import encode, read_numbers
+from tasks.train.data.features import encode, is_text_type, read_numbers
 from tasks.train.data.types import Array
 from tasks.train.evaluation.metrics import ModelOutput
 from tasks.train.evaluation.output_file import PROBABILITY
@@ -108,10 +108,13 @@ def _sure(version: Version, week: Week, predictions: Predictions) -> tuple[tuple
 def how_sure(
     held: HeldOutRows, score: Score, rows: int, draws: int = DRAWS
 ) -> tuple[tuple[float, float] | None, float | None]:
-    """Return the interval of a score of rows, and how far above the score it may be in truth; of few rows neither."""
+    """Return the interval of a score of rows, and how far above the score it may be in truth; of few rows neither.
+
+    How many rows of a class a week has is chance, too, by which precision moves: draws do not keep their numbers.
+    """
     if rows < FEWEST_ROWS or held.count_certain(np.arange(rows)) < FEWEST_OF_CLASS:
         return None, None
-    drawn = Bootstrap(rows, held.seed, draws_of(rows, draws), strata=held.strata, groups=held.units)
+    drawn = Bootstrap(rows, held.seed, draws_of(rows, draws), groups=held.units)
     scores = bootstrap_scores(score, drawn)
     low, high = percentile_interval(scores)
     return ((low, high), ERRORS * float(np.nanstd(scores))) if math.isfinite(low) else (None, None)
@@ -135,12 +138,21 @@ def _assess(version: Version, week: Week, *, is_sure: bool) -> Iterator[Figure]:
 
 
 def read_week(version: Version, classes: Sequence[Label] | None, rows: pa.Table) -> Week:
-    """Return the joined rows of a week as they are scored."""
+    """Return the joined rows of a week as they are scored.
+
+    Raises:
+        TrainingError: the outcomes of amounts are texts.
+
+    """
     units = encode(rows[UNIT], ordered=True) if UNIT in rows.column_names else None
     weight = read_numbers(rows[WEIGHT]) if WEIGHT in rows.column_names else None
     if weight is not None and not (weight > 0).all():
         weight = None
     if classes is None:
+        if is_text_type(rows[OUTCOME].type):
+            raise TrainingError(
+                f"truth.query: {version.target!r} is a text, and {version.name} predicts amounts; CAST({version.target} AS DOUBLE)"
+            )
         truth, said = read_numbers(rows[OUTCOME]), read_numbers(rows["prediction"])
         covered = None
         if LOW in rows.column_names:
