@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from tasks.core.errors import TrainingError
 from tasks.core.storage import DataFolder
 from tasks.train.handover.held_out import Held, hold
 from tasks.train.handover.onnx_file import OnnxFile, write_onnx
+from tasks.train.registry.version import KeptCandidate
 from tests.train.publishing import judge
 from tests.train.test_predict import new_rows
 
@@ -83,11 +85,17 @@ def column(held: Held, name: str) -> Any:
 
 
 def test_a_step_that_cannot_be_converted_is_refused_by_its_name(tmp_path: Path) -> None:
-    """Nothing is written."""
+    """So is an ensemble; nothing is written."""
     held = held_of(tmp_path, "lightgbm.LGBMClassifier", params={"n_estimators": 2, "min_child_samples": 1})
 
     with pytest.raises(TrainingError, match=r"the step estimator \(LGBMClassifier\) cannot be converted to ONNX"):
         write_onnx(held, tmp_path / "model.onnx")
+    made_of = {"only": KeptCandidate(stack=("one", "two"))}
+    version = replace(held.version, training=held.version.training.model_copy(update={"candidates": made_of}))
+    with pytest.raises(
+        TrainingError, match="a stack of one, two cannot be converted to ONNX; hand on one of its members"
+    ):
+        write_onnx(replace(held, version=version), tmp_path / "model.onnx")
 
     assert not (tmp_path / "model.onnx").exists()
 
