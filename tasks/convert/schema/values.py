@@ -30,6 +30,8 @@ _POINT_NUMBER = r"^\s*[+-]?\d*\.\d+\s*$"
 _COMMA_NUMBER = r"^\s*[+-]?\d*(,\d+)?([eE][+-]?\d+)?\s*$"
 _NUMBER = re.compile(r"(?P<sign>[+-]?)(?P<whole>0|[1-9]\d*)([.,](?P<decimals>\d+))?")
 _GROUPED = 3  # digits after a comma may be thousands
+_PLAIN_INT = r"^-?(0|[1-9]\d{0,17})$"
+_PLAIN_NUMBER = r"^-?(0|[1-9]\d{0,14}|(0|[1-9]\d{0,6})\.\d{1,7})$"
 _INFERRED: tuple[TypeName, ...] = ("bool", "int", "float", "date", "timestamp_utc", "timestamp")
 _FIRST_VALUES = 100
 _TELLING_VALUES, _ALIKE = 20_000, 2  # of so many values, where more than one in two differ all are tried as they stand
@@ -88,6 +90,23 @@ def infer_column(texts: pa.ChunkedArray, decimal: str) -> tuple[pa.ChunkedArray,
     ).as_py()
     points = pc.replace_substring(texts, ",", ".") if numbers else texts
     return points, infer_type(points)
+
+
+def infer_columns(table: pa.Table, decimal: str) -> dict[str, TypeName]:
+    """Return the narrowest type of each column of texts: of numbers written plainly, as most are, told of all columns at once, which are of few rows."""
+    told: dict[str, TypeName] = {}
+    if decimal == "." and table.num_rows:
+        texts = pa.concat_arrays([chunk for column in table.columns for chunk in column.chunks])
+        found = (pc.match_substring_regex(texts, pattern) for pattern in (_PLAIN_NUMBER, _PLAIN_INT))
+        shape = (table.num_columns, table.num_rows)
+        numbers, ints = (
+            pc.fill_null(each, fill_value=True).to_numpy(zero_copy_only=False).reshape(shape).all(axis=1)
+            for each in found
+        )
+        for name, column, is_number, is_int in zip(table.column_names, table.columns, numbers, ints, strict=True):
+            if (is_number or is_int) and column.null_count < len(column):
+                told[name] = "int" if is_int else "float"
+    return {name: told.get(name) or infer_column(table[name], decimal)[1] for name in table.column_names}
 
 
 def infer_type(texts: pa.ChunkedArray) -> TypeName:

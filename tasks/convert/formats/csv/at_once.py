@@ -62,8 +62,9 @@ def parse_but_rejects(block: CsvBlock, schema: Schema) -> TypedBlock | None:
     is_row = ~is_undecodable & (records.widths == len(block.head.names))
     is_row[repeats := _find_repeated_bytes(block, records)] = False
     rejects = records.take(~is_row)
-    others = without_lines(block, _lines_of(rejects)) if len(rejects) < len(records) else block
-    parsed = parse_typed(others, schema) if others is not block and len(rejects) else None
+    if not 0 < len(rejects) < len(records):
+        return None
+    parsed = parse_typed(without_lines(block, _lines_of(rejects)), schema)
     if parsed is None:
         return None
     repeated = records.take(repeats)
