@@ -20,7 +20,7 @@ OWNER = "tidemill.recovery"
 _BEAT = "prefect.flow-run.heartbeat"
 _SHORT_S = 10.0  # each sign of life takes 3 kB of Prefect's database, and a stage in which nothing is new a second
 _LOOK_S = 0.5
-_FLOWS = ["pipeline", "ingest", "convert", "tables", "train", "export", "predict"]
+_FLOWS = ["pipeline", "ingest", "convert", "tables", "train", "export", "predict", "truth"]
 # By the names of states, of which a skipped run has its own.
 _ENDS = ("Completed", "Failed", "Cancelled", "Crashed", "Skipped", "Paused", "Suspended", "AwaitingRetry", "Scheduled")
 
