@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from importlib.metadata import packages_distributions, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,8 +22,21 @@ def code_versions(packages: Iterable[str]) -> dict[str, str]:
     tops = sorted({name.partition(".")[0] for name in packages})
     if not tops:
         return {}
-    known = packages_distributions()
+    known = _distributions(tuple((path, _changed(path)) for path in sys.path))
     return {top: _tell(top, known.get(top, ())) for top in tops}
+
+
+@lru_cache(maxsize=1)
+def _distributions(_path: tuple[tuple[str, int], ...]) -> Mapping[str, list[str]]:
+    """Return the distributions of each package on a path, of whose folders the times of change are given; to look takes 0.3 s."""
+    return packages_distributions()
+
+
+def _changed(folder: str) -> int:
+    try:
+        return Path(folder).stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _tell(package: str, distributions: Iterable[str]) -> str:

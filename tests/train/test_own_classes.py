@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sys
 import zipfile
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from pydantic import ValidationError
+from ruamel.yaml import YAML
 
 from tasks.config import Pipeline, load_pipeline
 from tasks.config.base import trust
@@ -20,15 +22,17 @@ from tasks.config.trusted import trust_packages
 from tasks.core.errors import ConfigError, TrainingError
 from tasks.core.isolation.client import stop_call_server
 from tasks.train.checks.section import check_training
+from tasks.train.checks.training_set import write_training_set
+from tasks.train.data.training_set import TrainingSet
 from tasks.train.evaluation.folds import Attempt, evaluate_fold, fit_rows
+from tasks.train.evaluation.holdout import judge_finalist, measure_importances
 from tasks.train.evaluation.job import CandidateJob, plan_jobs
-from tasks.train.execution.units import Unit, run_unit
 from tasks.train.models.estimators import load_estimator
 from tasks.train.predict.batches import predict_rows
 from tasks.train.predict.inputs import read_input
 from tasks.train.registry import list_versions, load_model, promote
-from tests.documented import code_of
-from tests.train.conftest import LOGISTIC, Build, sklearn_table, training, write_table
+from tests.documented import DOCS, blocks, code_of
+from tests.train.conftest import LOGISTIC, sklearn_table, training, write_table
 from tests.train.publishing import judge
 from tests.train.test_registry import nodes_of
 
@@ -111,15 +115,21 @@ class Neither(BaseEstimator):
 '''
 
 
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of the packages, one for all tests: to look for distributions on another path takes long."""
+    return tmp_path_factory.mktemp("packages")
+
+
 @pytest.fixture(autouse=True)
-def _packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Put the documented module and odd ones where they can be imported, trusted as by a file; afterwards they are unknown."""
+def _packages(packages: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Put the documented modules and odd ones where they can be imported, trusted as by a file; afterwards they are unknown."""
     stop_call_server()  # it has the paths of before
-    (tmp_path / "my_models.py").write_text(code_of("extending.md", "An estimator"))
-    (tmp_path / "my_features.py").write_text(code_of("extending.md", "A transformer"))
-    (tmp_path / "odd_models.py").write_text(ODD)
-    (tmp_path / "dying.py").write_text("import os\n\nos._exit(3)\n")
-    monkeypatch.syspath_prepend(tmp_path)
+    (packages / "my_models.py").write_text(code_of("extending.md", "An estimator"))
+    (packages / "my_features.py").write_text(code_of("extending.md", "A transformer"))
+    (packages / "odd_models.py").write_text(ODD)
+    (packages / "dying.py").write_text("import os\n\nos._exit(3)\n")
+    monkeypatch.syspath_prepend(packages)
     monkeypatch.setattr("tasks.config.base._trusted", set())
     trust_packages({"trusted": TRUSTED})
     yield
@@ -142,16 +152,38 @@ def write(folder: Path, trusted: str) -> Path:
 Plan = Callable[[dict[str, Any]], dict[str, CandidateJob]]
 
 
+@pytest.fixture(scope="module")
+def irises(tmp_path_factory: pytest.TempPathFactory) -> TrainingSet:
+    """Return a training set, built once."""
+    folder = tmp_path_factory.mktemp("irises")
+    return write_training_set(
+        training(query=QUERY), {"rows": write_table(folder / "rows", sklearn_table("iris"))}, folder / "training"
+    )
+
+
 @pytest.fixture
-def plan(build: Build, tmp_path: Path) -> Plan:
+def plan(irises: TrainingSet, tmp_path: Path) -> Plan:
     """Return a function that plans the jobs of candidates on the irises; they are not checked, for which a process would be begun."""
-    training_set = build(sklearn_table("iris"), query=QUERY)
 
     def _plan(candidates: dict[str, Any]) -> dict[str, CandidateJob]:
         asked = training(query=QUERY, trusted=TRUSTED, candidates=candidates)
-        return {job.name: job for job in plan_jobs(asked, training_set, tmp_path / "models")}
+        return {job.name: job for job in plan_jobs(asked, irises, tmp_path / "models")}
 
     return _plan
+
+
+def test_the_sections_of_the_page_are_right() -> None:
+    """Each is one that a pipeline file may have."""
+    trust_packages({"trusted": ["my_models", "my_features", "my_splits"]})
+    sections = [YAML(typ="safe").load(text) for text in blocks(DOCS / "extending.md", "yaml") if "trusted:" in text]
+
+    read = [training(**section["training"]) for section in sections]
+
+    assert [(each.trusted, each.split.by) for each in read] == [
+        (("my_models",), "random"),
+        (("my_features",), "random"),
+        (("my_splits",), "own"),
+    ]
 
 
 def test_nothing_but_a_file_trusts_a_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -307,61 +339,68 @@ def test_one_that_cannot_be_right_is_a_line(plan: Plan, candidate: dict[str, Any
 
 
 def test_it_is_loaded_by_processes_that_may_be_killed(plan: Plan) -> None:
-    """What is wrong is told before a fit, a module that ends its process is a line, and nothing of either comes here."""
-    dying = {"estimator": "dying.Model"}
+    """What is wrong is told before a fit, also of a module that ends its process, and nothing of it comes here."""
+    steps = [{"transformer": "my_features.Gone", "columns": ["x0"]}]
     wrong = {
-        "dying": dying,
+        "dying": {"estimator": "dying.Model"},
         "unknown": NEAREST | {"params": {"temprature": 1}},
         "changes": {"estimator": "odd_models.Changes"},
-        "features": LOGISTIC
-        | {"preprocessing": {"transformers": [{"transformer": "my_features.Gone", "columns": ["x0"]}]}},
+        "features": LOGISTIC | {"preprocessing": {"transformers": steps}},
     }
-    printing = {"estimator": "odd_models.Odd", "params": {"how": "prints"}}
-    planned = plan({"nearest": NEAREST, "prints": printing, "dying": dying})
+    planned = plan(wrong)
 
     mistakes = check_training(training(trusted=TRUSTED, candidates=wrong))
-    judged = run_unit(Unit(planned["nearest"], "judge"))[0]
-    printed = run_unit(Unit(planned["prints"], "folds", (0,)))[0]
-    died = run_unit(Unit(planned["dying"], "folds", (0,)))[0]
 
-    assert mistakes[0].endswith("its process ended by itself with exit code 3; change what it does, or remove it")
+    key = "training.candidates"
+    assert mistakes[0].startswith(f"{key}.dying.estimator: dying.Model: its process ended by itself with exit code 3")
     assert mistakes[1].endswith("NearestCentre has no parameter 'temprature'; did you mean temperature?")
-    assert mistakes[2].startswith("training.candidates.changes.params: odd_models.Changes cannot be copied")
-    assert mistakes[3].startswith(
-        "training.candidates.features.preprocessing.transformers.0: 'my_features.Gone': is not there"
-    )
+    assert mistakes[2].startswith(f"{key}.changes.params: odd_models.Changes cannot be copied")
+    assert mistakes[3].startswith(f"{key}.features.preprocessing.transformers.0: 'my_features.Gone': is not there")
+    assert planned["dying"].preloaded == (), "what is preloaded is in a process without limits"
+    assert not set(TRUSTED) & set(sys.modules)
+
+
+def test_what_it_prints_and_is_made_of_is_kept(plan: Plan) -> None:
+    """Beside what any other finalist is judged by."""
+    job = plan({"prints": {"estimator": "odd_models.Odd", "params": {"how": "prints", "temperature": 100.0}}})["prints"]
+
+    judged = judge_finalist(job)
+    drops = measure_importances(job, judged.types)
+
     assert judged.error is None
-    assert judged.types == ("my_models.NearestCentre",)  # type: ignore[union-attr]
-    assert len(judged.importances) == 4  # type: ignore[union-attr]
-    assert printed.warnings == ("it writes to standard output: much to say",)  # type: ignore[union-attr]
-    assert "its process ended by itself with exit code 3" in str(died.error)
-    assert not {"my_models", "odd_models", "dying"} & set(sys.modules)
+    assert judged.types == ("odd_models.Odd",)
+    assert judged.warnings == ("it writes to standard output: much to say",)
+    assert len(drops) == 4
+    with pytest.raises(TrainingError, match="which is not on the list of trusted types"):
+        measure_importances(job)
 
 
-def test_other_code_is_another_candidate(tmp_path: Path, plan: Plan) -> None:
+def test_other_code_is_another_candidate(packages: Path, plan: Plan) -> None:
     """By the hash of the package's files, and its version where it has one; those of other packages stay as they are."""
 
     def prints() -> dict[str, str]:
         return {name: job.fingerprint for name, job in plan({"nearest": NEAREST, "logistic": LOGISTIC}).items()}
 
     first, again = prints(), prints()
-    module = tmp_path / "my_models.py"
+    module = packages / "my_models.py"
     module.write_text(module.read_text().replace("** 2", "** 4"))
     edited = prints()
-    info = tmp_path / "own_models-1.2.dist-info"
+    info = packages / "own_models-1.2.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: own-models\nVersion: 1.2\n")
     (info / "top_level.txt").write_text("my_models\n")
     installed = prints()
+
+    shutil.rmtree(info)
 
     assert first == again
     assert first["logistic"] == edited["logistic"] == installed["logistic"]
     assert len({first["nearest"], edited["nearest"], installed["nearest"]}) == 3
 
 
-def test_a_model_is_of_what_its_version_lists_and_its_file_trusts(tmp_path: Path) -> None:
-    """The champion of one's own predicts where the file trusts its package, is told in the card, and else nothing of it is run."""
-    (tmp_path / "my_models.py").open("a").write(f"\n\nopen({str(tmp_path / 'ran')!r}, 'a').write('x')\n")
+def test_a_model_is_of_what_its_version_lists_and_its_file_trusts(tmp_path: Path, packages: Path) -> None:
+    """The champion of one's own predicts where the file trusts its package, is told in the card, is compared by another process, and else nothing of it is run."""
+    (packages / "my_models.py").open("a").write(f"\n\nopen({str(tmp_path / 'ran')!r}, 'a').write('x')\n")
     columns = sklearn_table("iris")
     judged = judge(tmp_path, columns, NEAREST, query=QUERY, trusted=["my_models"])
     decided = judged.decide()
@@ -371,9 +410,16 @@ def test_a_model_is_of_what_its_version_lists_and_its_file_trusts(tmp_path: Path
     )
     path = folder / "model.skops"
     version = list_versions(judged.models)[0]
-    predict_rows(judged.models, rows, {}, tmp_path / "out.parquet", trusted=("my_models",))
-    ran = (tmp_path / "ran").read_text()
     sys.modules.pop("my_models")
+    challenged = judge(tmp_path, columns, LOGISTIC, query=QUERY, trusted=["my_models"]).decide()
+    compared_here = "my_models" in sys.modules
+    promote(judged.models, challenged.version)
+    with pytest.raises(TrainingError, match=r"of a package that training\.trusted of the pipeline file does not name"):
+        promote(judged.models, decided.version)
+    promote(judged.models, decided.version, ("my_models",))
+    predict_rows(judged.models, rows, {}, tmp_path / "out.parquet", trusted=("my_models",))
+    sys.modules.pop("my_models")
+    ran = (tmp_path / "ran").read_text()
 
     refusals: dict[str, list[Callable[[], object]]] = {
         "of a package that training.trusted of the pipeline file does not name": [
@@ -393,6 +439,9 @@ def test_a_model_is_of_what_its_version_lists_and_its_file_trusts(tmp_path: Path
 
     assert (tmp_path / "ran").read_text() == ran, "the package was imported"
     assert version.types == ("my_models.NearestCentre",)
+    assert "the same 30 held-out rows: " in challenged.reason
+    assert challenged.champion == decided.version
+    assert not compared_here
     assert pq.read_table(tmp_path / "out.parquet").num_rows == 30
     card, made_with = (folder / "model_card.md").read_text(), json.loads((folder / "environment.json").read_text())
     assert "classes of your own: `my_models.NearestCentre`" in card
@@ -402,26 +451,6 @@ def test_a_model_is_of_what_its_version_lists_and_its_file_trusts(tmp_path: Path
         rename(path, name)
         with pytest.raises(TrainingError, match=r"odd_models.* (is no class|of a package that|there is no module)"):
             load_model(path, (name,), ("odd_models",))
-    other = judge(tmp_path, columns, LOGISTIC, query=QUERY).decide()
-    assert "takes over from v0001" in other.reason
-    with pytest.raises(TrainingError, match="which is not on the list of trusted types"):
-        promote(judged.models, decided.version, ("my_models",))
-
-
-def test_champion_and_challenger_are_compared_aside(tmp_path: Path) -> None:
-    """By a process of its own, and as two of scikit-learn's are."""
-    columns = sklearn_table("iris")
-    first = judge(tmp_path, columns, NEAREST | {"params": {"temperature": 1e6}}, query=QUERY, trusted=["my_models"])
-    first.decide()
-    second = judge(tmp_path, columns, LOGISTIC, query=QUERY, trusted=["my_models"])
-    sys.modules.pop("my_models")
-
-    decision = second.decide()
-
-    assert decision.difference is not None
-    assert "the same 30 held-out rows: " in decision.reason
-    assert "my_models" not in sys.modules
-    assert second.decide() == decision
 
 
 def rename(path: Path, name: str) -> None:
