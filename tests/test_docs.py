@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import pandas as pd
@@ -123,10 +124,11 @@ def test_the_pipeline_of_readme_gives_each_value_as_it_is(shop: Shop) -> None:
 
 @pytest.mark.flow
 def test_the_commands_on_models_run(shop: Shop) -> None:
-    """Of two versions the first is chosen by hand, and set aside again; the other predicts."""
+    """Of two versions, the second of which had ensembles to choose from, the first is chosen by hand, and set aside again; the other predicts."""
     path = shop.folder / "shop.yaml"
-    (truth,) = blocks(DOCS / "models.md", "yaml")
+    ensembles, truth = blocks(DOCS / "models.md", "yaml")
     again = path.read_text().replace("roc_auc\n", "roc_auc\n  seed: 2\n  promotion: {when: always}\n")
+    again = again.partition("  candidates:\n")[0] + indent(ensembles, "  ")
     path.write_text(again + truth.replace("14d", "0s"))
     shop.run("tidemill run shop.yaml --only train && tidemill export order_facts new_orders.csv")
     first, second = sorted(path.name for path in (shop.folder / "data" / "models" / "shop").glob("v0*"))
