@@ -88,7 +88,11 @@ BRACE = "has a stray brace; write {name} for a partition's value"
             "{kind: pages}",
             [f"sources.rows.pagination.kind: 'pages' is not one of {', '.join(PAGINATORS.kinds)}; did you mean page?"],
         ),
-        ("by: time", "by: tim", ["training.split.by: 'tim' is not one of random, time, group; did you mean time?"]),
+        (
+            "by: time",
+            "by: tim",
+            ["training.split.by: 'tim' is not one of random, time, group, own; did you mean time?"],
+        ),
         ("a: int", "a: integer", [f"sources.rows.columns.a: 'integer' is not one of {TYPES}; did you mean int?"]),
         (
             "type: float",
