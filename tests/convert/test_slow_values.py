@@ -251,13 +251,13 @@ def test_only_what_is_mixed_of_flat_records_is_read_by_itself(
     tmp_path: Path, flights: Flights, calls: Counter[str], kind: str
 ) -> None:
     """The other keys are parsed at once as they stand, and no line is written anew for it."""
-    records = [row | {"v": [f"x{n}", n, [n, "y"], None][n % 4]} for n, row in enumerate(flights.rows)]
+    records = [row | {"v": [f"x{n}", n, [n, "y"], None, {"b": n}][n % 5]} for n, row in enumerate(flights.rows)]
     write_records(inbox(tmp_path), kind, records, BYTES)
 
     table = make_table(tmp_path, files_source(columns={"v": "int"}, table=NO_LIMIT))
 
     assert 0 < table.rows_rejected < table.rows_received
-    assert (calls["json_type"], calls["_write"], calls["rows_of_line"]) == (len(["v"]), 0, 0)
+    assert (calls["json_type"], calls["_write"], calls["rows_of_line"]) == (len(["v", "v.b"]), 0, 0)
     assert calls["read"] <= len(["at once", "the others"]) * SAMPLE_LINES
 
 

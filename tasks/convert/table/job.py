@@ -45,7 +45,7 @@ class TableJob:
     doubts: tuple[str, ...] = ()
     """What ingest found doubtful of the rows, each with its partition."""
 
-    @property
+    @cached_property
     def target(self) -> TableTarget:
         """Return where the parts are staged, and what is declared of their columns."""
         source, options = self.source, self.source.table

@@ -21,6 +21,7 @@ from tasks.convert.formats.json.rows import (
     are_deep,
     columns_of,
     decode_together,
+    flat_rows,
     flatten,
     may_be_half,
     rows_of_line,
@@ -34,6 +35,7 @@ from tasks.core.errors import TableError
 
 _SAMPLE = 200
 _NOBODYS = "\0"
+_NONE = {_NOBODYS: None}
 _NOTHING = {_NOBODYS: msgspec.Raw(b"null")}  # of a line that has none of the keys: without one it were no row
 
 _Columns = dict[str, tuple[pa.ChunkedArray, TypeName]]
@@ -134,11 +136,17 @@ def _read_flat(
         return None
     apart = [key for key in dict.fromkeys(chain.from_iterable(values)) if key not in shapes]
     kinds = {type(each[key]) for each in values for key in apart if key in each}
-    if dict in kinds or (list in kinds and are_deep(block.window, values)):
+    rows: list[Row] | None = values
+    if dict in kinds:
+        rows = flat_rows(block.window, [{key: each[key] for key in apart if key in each} or _NONE for each in values])
+    elif list in kinds and are_deep(block.window, values):
+        rows = None
+    if rows is None:
         return None
     named = read_named(block, schema, sample_lines, Shape({dict}, shapes))
-    table, types = columns_of(values, nulls_of=block.nulls_of, names=apart)
-    return named, {name: (table[name], (types or {})[name]) for name in apart}
+    table, types = columns_of(rows, nulls_of=block.nulls_of, names=None if dict in kinds else apart)
+    names = [name for name in table.column_names if name != _NOBODYS]
+    return named, {name: (table[name], (types or {})[name]) for name in names}
 
 
 def _divide(block: JsonBlock, schema: Schema, sample_lines: int, found: _Mixed) -> tuple[NamedBlock | None, _Columns]:

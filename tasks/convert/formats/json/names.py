@@ -17,7 +17,7 @@ _TRIES = 20  # lines that have a key, but not where it makes the column
 _ASCII_ESCAPED = re.compile(rb"\\u00[2-7]")
 _NOTHING = rb"\s*:\s*(?:null|\{\s*\})"
 _ANYTHING = rb"\s*:"
-SAMPLE_BYTES = 2**18
+SAMPLE_BYTES = 2**17
 """After so many bytes no more first lines are read."""
 
 
