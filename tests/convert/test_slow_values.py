@@ -297,3 +297,23 @@ def test_how_columns_are_named_is_not_told_of_each(tmp_path: Path, calls: Counte
         calls[f"{columns} columns"] = calls.pop("Naming")
 
     assert calls["20 columns"] == calls["40 columns"]
+
+
+def test_each_different_text_is_told_once_and_no_plain_digits_are_matched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Be two of three values one text that is no number: a pattern is asked of that alone."""
+    matched: list[int] = []
+    match = pc.match_substring_regex
+
+    def counted(texts: Any, *options: Any, **named: Any) -> Any:
+        matched.append(len(texts))
+        return match(texts, *options, **named)
+
+    monkeypatch.setattr(pc, "match_substring_regex", counted)
+    texts = pa.chunked_array([pa.array([f"{n}" if n % 3 == 0 else "x" for n in range(ROWS)])])
+
+    cast = cast_texts(texts, "int")
+    told = tell_unfit(texts.take(pa.array(cast.misfits)), "int")
+
+    assert set(told.to_pylist()) == {"'x' is not an int"}
+    assert len(told) == ROWS - len(range(0, ROWS, 3))
+    assert sum(matched) < FEW

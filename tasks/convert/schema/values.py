@@ -97,12 +97,9 @@ def infer_columns(table: pa.Table, decimal: str) -> dict[str, TypeName]:
     told: dict[str, TypeName] = {}
     if decimal == "." and table.num_rows:
         texts = pa.concat_arrays([chunk for column in table.columns for chunk in column.chunks])
-        found = (pc.match_substring_regex(texts, pattern) for pattern in (_PLAIN_NUMBER, _PLAIN_INT))
+        found = [pc.match_substring_regex(texts, pattern).fill_null(True) for pattern in (_PLAIN_NUMBER, _PLAIN_INT)]
         shape = (table.num_columns, table.num_rows)
-        numbers, ints = (
-            pc.fill_null(each, fill_value=True).to_numpy(zero_copy_only=False).reshape(shape).all(axis=1)
-            for each in found
-        )
+        numbers, ints = (each.to_numpy(zero_copy_only=False).reshape(shape).all(axis=1) for each in found)
         for name, column, is_number, is_int in zip(table.column_names, table.columns, numbers, ints, strict=True):
             if (is_number or is_int) and column.null_count < len(column):
                 told[name] = "int" if is_int else "float"
@@ -217,6 +214,9 @@ def cast_texts(texts: pa.ChunkedArray, name: TypeName, declared: Column | None =
 def tell_unfit(values: pa.ChunkedArray, kind: TypeName) -> pa.Array:
     """Return why values are none of a type."""
     texts = (values if pa.types.is_string(values.type) else cast_to_texts(values)).combine_chunks()
+    if len(texts) > _FIRST_VALUES and _are_alike(texts):  # each different one is told once
+        encoded = texts.dictionary_encode()
+        return tell_unfit(pa.chunked_array([encoded.dictionary]), kind).take(encoded.indices)
     said = pa.repeat(f" is not {_SAID.get(kind, f'a {kind}')}", len(texts))
     if kind == "timestamp_utc":
         is_one = np.ones(len(texts), dtype=bool)
@@ -264,13 +264,30 @@ def _cast_strings(values: pa.ChunkedArray, name: TypeName, kind: pa.DataType) ->
             break
     else:
         return Cast(cast, _NOWHERE)
-    first = values[:_TELLING_VALUES]
-    if len(first.unique()) * _ALIKE > len(first):
-        return _cast_different(values.combine_chunks(), name, kind)
-    encoded = values.combine_chunks().dictionary_encode()
+    texts = values.combine_chunks()
+    if name not in ("int", "long"):
+        return _cast_alike(texts, name, kind)
+    # Digits alone are told in a tenth of the time of a pattern.
+    is_plain = pc.and_(pc.ascii_is_decimal(texts), pc.less(pc.binary_length(texts), _LONG)).fill_null(False)
+    others = pc.invert(is_plain)
+    cast, numbers = _cast_alike(texts.filter(others), name, kind), pc.cast(pc.if_else(is_plain, texts, None), kind)
+    return Cast(pc.replace_with_mask(numbers, others, cast.values), _places(others)[cast.misfits])
+
+
+def _are_alike(texts: pa.Array) -> bool:
+    """Return whether many of the texts are alike, to judge by the first."""
+    first = texts[:_TELLING_VALUES]
+    return len(first.unique()) * _ALIKE <= len(first)
+
+
+def _cast_alike(texts: pa.Array, name: TypeName, kind: pa.DataType) -> Cast:
+    """Return texts of which not all fit as values: each different one once, if many are alike."""
+    if not _are_alike(texts):
+        return _cast_different(texts, name, kind)
+    encoded = texts.dictionary_encode()
     each = _cast_different(encoded.dictionary, name, kind)
     bad = pc.is_in(encoded.indices, pa.array(each.misfits, encoded.indices.type))
-    return Cast(pa.chunked_array([each.values.take(encoded.indices)]), _places(bad))
+    return Cast(each.values.take(encoded.indices), _places(bad))
 
 
 def _cast_whole(
