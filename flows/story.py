@@ -16,7 +16,7 @@ from tasks.core.story import tell
 from tasks.export.job import Exported
 from tasks.ingest.results import LandedSource
 from tasks.train.evaluation.leaderboard import Leaderboard, Line
-from tasks.train.truth.scores import Judged, Row, WeekOfVersion
+from tasks.train.truth.scores import Judged, WeekOfVersion, write_figure
 
 _LISTED = 10
 """Parts of a stage that have a sentence each; what there is beyond is counted."""
@@ -188,16 +188,9 @@ def scored_week(week: WeekOfVersion) -> str:
     """Return what the predictions of a version in a week have come to."""
     score, holdout = week.score, week.figures["hold-out"]
     counted = f"{week.number('scored'):,} of {count(week.number('predicted'), 'prediction')} known by now"
-    told = "too few or too much alike to score" if score is None else f"{week.metric} {_figure(score)}"
+    told = "too few or too much alike to score" if score is None else f"{week.metric} {write_figure(score)}"
     fallen = ", surely less" if week.has_fallen else ""
-    return f"week of {week.week}, {week.version}: {told}{fallen}, {_figure(holdout)} on its hold-out; {counted}"
-
-
-def _figure(row: Row) -> str:
-    """Return a figure with its interval, where it has one."""
-    if row["low"] is None or row["high"] is None:
-        return f"{row['value']:.4f}"
-    return f"{row['value']:.4f} ({row['low']:.4f} to {row['high']:.4f})"
+    return f"week of {week.week}, {week.version}: {told}{fallen}, {write_figure(holdout)} on its hold-out; {counted}"
 
 
 def sum_up_truth(judged: Judged) -> str:

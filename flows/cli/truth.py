@@ -9,7 +9,7 @@ from flows.cli.prefect_api import prefect_api
 from tasks.config import load_pipeline
 from tasks.core.errors import ConfigError
 from tasks.core.escaping import count
-from tasks.train.truth.scores import Judged, Row
+from tasks.train.truth.scores import Judged, write_figure
 
 _WEEKS_SHOWN = 26
 
@@ -39,9 +39,9 @@ def print_truth(pipeline: Path, data: Path, *, fresh: bool, verbose: bool) -> in
         (
             str(week.week),
             week.version,
-            f"{week.metric} {_figure(week.score)}",
+            f"{week.metric} {write_figure(week.score)}",
             "fell" if week.has_fallen else "" if week.number("over") else "goes on",
-            _figure(week.figures["hold-out"]),
+            write_figure(week.figures["hold-out"]),
             f"{week.number('scored'):,}",
             f"{week.number('waiting'):,}",
             f"{week.figures['drifted']['value']:.0%}",
@@ -58,10 +58,3 @@ def print_truth(pipeline: Path, data: Path, *, fresh: bool, verbose: bool) -> in
     where = f", in {judged.path}" if judged.weeks else ""
     print_line(console, f"{count(len(judged.weeks), 'week')}, {is_new}{young}{where}")
     return 0
-
-
-def _figure(row: Row | None) -> str:
-    if row is None:
-        return "not defined"
-    ends = "" if row["low"] is None or row["high"] is None else f" ({row['low']:.4f} to {row['high']:.4f})"
-    return f"{row['value']:.4f}{ends}"

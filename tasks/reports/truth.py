@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from tasks.core.escaping import escape, table
 from tasks.reports.artifacts import CELL_CHARACTERS, never_ends_a_run, show_page
 from tasks.train.assessment.threshold import COST
-from tasks.train.truth.scores import Judged, Row, WeekOfVersion
+from tasks.train.truth.scores import Judged, WeekOfVersion, write_figure
 
 WEEKS_SHOWN = 52
 
@@ -54,24 +54,16 @@ def _cells(week: WeekOfVersion) -> list[str]:
     return [
         str(week.week),
         escape(week.version),
-        f"{escape(week.metric)} {_figure(week.score)}",
+        f"{escape(week.metric)} {write_figure(week.score)}",
         state,
-        _figure(known["hold-out"]),
+        write_figure(known["hold-out"]),
         f"{week.number('scored'):,}",
         f"{week.number('waiting'):,}",
         f"{rejects:,}",
         f"{known['drifted']['value']:.0%}",
-        f"{worth} {_figure(known[worth])}" if worth else "",
-        _figure(known.get("coverage")) if "coverage" in known else "",
+        f"{worth} {write_figure(known[worth])}" if worth else "",
+        write_figure(known.get("coverage")) if "coverage" in known else "",
     ]
-
-
-def _figure(row: Row | None) -> str:
-    if row is None:
-        return "not defined"
-    if row["low"] is None or row["high"] is None:
-        return f"{row['value']:.4f} (no interval)"
-    return f"{row['value']:.4f} ({row['low']:.4f} to {row['high']:.4f})"
 
 
 def _draw(weeks: Sequence[WeekOfVersion]) -> str:

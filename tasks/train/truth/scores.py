@@ -108,6 +108,14 @@ def keep_scores(folder: Path, rows: Iterable[Row]) -> Path:
     return path
 
 
+def write_figure(row: Row | None) -> str:
+    """Return a figure with its interval, where it has one."""
+    if row is None:
+        return "not defined"
+    ends = "" if row["low"] is None or row["high"] is None else f" ({row['low']:.4f} to {row['high']:.4f})"
+    return f"{row['value']:.4f}{ends}"
+
+
 @dataclass(frozen=True)
 class WeekOfVersion:
     """The figures of a version in a week."""
