@@ -43,8 +43,8 @@ FROM flights WHERE arr_delay IS NOT NULL ORDER BY time_hour, carrier, flight, or
 """
 
 
-def training_of(candidates: dict[str, Any], workers: int, rows: int = ROWS) -> Training:
-    """Return the training section of the benchmark."""
+def training_of(candidates: dict[str, Any], workers: int, rows: int = ROWS, **asked: Any) -> Training:
+    """Return the training section of the benchmark, and what else is asked for in it."""
     return Training.model_validate(
         {
             "query": QUERY,
@@ -54,6 +54,7 @@ def training_of(candidates: dict[str, Any], workers: int, rows: int = ROWS) -> T
             "split": {"by": "random", "folds": FOLDS},
             "runner": {"kind": "processes", "workers": workers},
             "candidates": candidates,
+            **asked,
         }
     )
 

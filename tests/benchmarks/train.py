@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import resource
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
+from tasks.config import Training
 from tasks.core.child_process import first_line, start_child, stop_child
-from tests.benchmarks.fits import CANDIDATES, FOLDS, ROWS
+from tests.benchmarks.fits import CANDIDATES, FOLDS, ROWS, training_of, write_flights
 from tests.benchmarks.job import EXIT_S
 from tests.benchmarks.memory import measure_memory
 from tests.benchmarks.rig import Rig, open_rig, say
@@ -22,6 +27,13 @@ START_S = 6.0
 OVERHEAD_S = 0.150
 SPEED_UP = 1.8
 MEMORY_BYTES = 1.3e9
+ADDED = 0.10
+
+_ASKED: dict[str, Any] = {
+    "decision": {"cost": {"fp": 1, "fn": 20}},
+    "coverage": 0.9,
+    "slices": ["carrier", "origin"],
+}
 
 _DUMMIES = 20
 _PACKAGES = ("tidemill", "prefect", "scikit-learn", "numpy", "pandas", "joblib")
@@ -66,6 +78,7 @@ def _measure(rig: Rig) -> Iterator[Line]:
         one["scores"] == ours["scores"],
     )
     yield from _measure_overhead(rig)
+    yield from _measure_decisions(rig)
     memory, file_bytes = measure_memory(rig.folder, WORKERS)
     what = f"memory of {WORKERS} workers and their fits on a set of {file_bytes / 1e9:.2f} GB, before rows are copied"
     yield Line(what, f"{memory / 1e9:.2f} GB", f"≤ {MEMORY_BYTES / 1e9:g} GB", memory <= MEMORY_BYTES)
@@ -81,6 +94,48 @@ def _measure_overhead(rig: Rig) -> Iterator[Line]:
     yield Line(
         "of these, outside its forks", f"{over * 1000:.0f} ms", f"≤ {OVERHEAD_S * 1000:.0f} ms", over <= OVERHEAD_S
     )
+
+
+def _measure_decisions(rig: Rig) -> Iterator[Line]:
+    """Yield what a threshold, sets, slices, findings, a vote and a stack add to a training whose candidates are fitted."""
+    data = rig.folder / "decisions"
+    write_flights(data / "tables" / "flights")
+    single = training_of(CANDIDATES, WORKERS)
+    ensembles = {name: {name: ["boosting", "forest", "logistic"]} for name in ("vote", "stack")}
+    asked = training_of(CANDIDATES | ensembles, WORKERS, **_ASKED)
+    alone = _train(rig, data, single)
+    _train(rig, data, single)
+    again, more = _train(rig, data, single), _train(rig, data, asked)
+    nothing = _train(rig, data, asked)
+    share = (more - (again + nothing) / 2) / alone
+    yield Line("the training as a command, its finalists judged and published", f"CPU {alone:.1f} s")
+    what = "added by a threshold, sets, slices, findings, a vote and a stack of three candidates"
+    yield Line(what, f"{share:.1%}", f"≤ {ADDED:.0%}", share <= ADDED)
+    yield Line("the same training once more, nothing of which is new", f"CPU {again:.1f} s")
+
+
+def _train(rig: Rig, data: Path, training: Training) -> float:
+    """Run a training on the tables of a data folder; return its seconds of the processor, its processes' among them."""
+    pipeline = {
+        "name": "flights",
+        "sources": {"flights": {"kind": "files", "path": "inbox/*.csv"}},
+        "training": training.model_dump(mode="json", exclude_unset=True),
+    }
+    path = data / "pipeline.yaml"
+    path.write_text(json.dumps(pipeline))
+    before = _cpu_of_children()
+    command = [sys.executable, "-m", "flows", "run", str(path), "--data", str(data), "--only", "train"]
+    ended = subprocess.run(command, env={**os.environ, **rig.environment}, capture_output=True, text=True, check=False)
+    if ended.returncode:
+        raise RuntimeError(f"the training ended with {ended.returncode}: {ended.stdout}{ended.stderr}")
+    seconds = _cpu_of_children() - before
+    say(f"a training: CPU {seconds:.1f} s")
+    return seconds
+
+
+def _cpu_of_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _run(rig: Rig, module: str, *arguments: str) -> dict[str, Any]:
