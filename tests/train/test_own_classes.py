@@ -8,9 +8,12 @@ import shutil
 import sys
 import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pydantic import ValidationError
@@ -23,14 +26,17 @@ from tasks.core.errors import ConfigError, TrainingError
 from tasks.core.isolation.client import stop_call_server
 from tasks.train.checks.section import check_training
 from tasks.train.checks.training_set import write_training_set
+from tasks.train.data.features import features_among
 from tasks.train.data.training_set import TrainingSet
 from tasks.train.evaluation.folds import Attempt, evaluate_fold, fit_rows
 from tasks.train.evaluation.holdout import judge_finalist, measure_importances
 from tasks.train.evaluation.job import CandidateJob, plan_jobs
+from tasks.train.evaluation.leaderboard import Leaderboard
 from tasks.train.models.estimators import load_estimator
 from tasks.train.predict.batches import predict_rows
 from tasks.train.predict.inputs import read_input
-from tasks.train.registry import list_versions, load_model, promote
+from tasks.train.predict.model import ServingModel
+from tasks.train.registry import decide_champion, list_versions, load_model, promote
 from tests.documented import DOCS, blocks, code_of
 from tests.train.conftest import LOGISTIC, sklearn_table, training, write_table
 from tests.train.publishing import judge
@@ -67,8 +73,15 @@ class Odd(NearestCentre):
         return self
 
     def predict_proba(self, X):
+        probability = self.tell(X)
+        if self.how == "wipes":
+            X[:] = 0
+        return probability
+
+    def tell(self, X):
         return {
             "drops": lambda p: p[1:],
+            "loses far ones": lambda p: np.where(X[:, :1] > 1000, np.nan, p),
             "misses": lambda p: np.where(p == p.max(), np.nan, p),
             "doubles": lambda p: 2 * p,
             "narrows": lambda p: p[:, :1],
@@ -360,6 +373,28 @@ def test_it_is_loaded_by_processes_that_may_be_killed(plan: Plan) -> None:
     assert not set(TRUSTED) & set(sys.modules)
 
 
+def test_it_is_asked_as_it_was_scored_and_its_answers_are_looked_at(tmp_path: Path) -> None:
+    """One that changes the rows it is given serves what it scored; one within a calibration that gives NaN serves nothing."""
+    columns = sklearn_table("iris")
+    far = columns | {"x0": columns["x0"] * 1e6}
+
+    def serve(how: str, **changes: Any) -> ServingModel:
+        odd = {"estimator": "odd_models.Odd", "params": {"how": how, "temperature": 100.0}, **changes}
+        judged = judge(tmp_path / how, columns, odd, query=QUERY, trusted=TRUSTED)
+        version = judged.publish()
+        model = load_model(judged.models / version.name / "model.skops", version.types, TRUSTED)
+        return ServingModel(version, model, features_among(pa.field(name, pa.float64()) for name in version.features))
+
+    told, _ = serve("wipes").predict(pa.table(columns))
+    sure = np.column_stack([told[f"probability_{label}"] for label in range(3)])
+    calibrated = serve("loses far ones", calibrate="sigmoid")
+
+    assert told["prediction"].to_pylist() == sure.argmax(axis=1).tolist()
+    assert calibrated.predict(pa.table(columns))[0].num_rows == 150
+    with pytest.raises(TrainingError, match="predict_proba returns what is no finite number"):
+        calibrated.predict(pa.table(far))
+
+
 def test_what_it_prints_and_is_made_of_is_kept(plan: Plan) -> None:
     """Beside what any other finalist is judged by."""
     job = plan({"prints": {"estimator": "odd_models.Odd", "params": {"how": "prints", "temperature": 100.0}}})["prints"]
@@ -411,7 +446,8 @@ def test_a_model_is_of_what_its_version_lists_and_its_file_trusts(tmp_path: Path
     path = folder / "model.skops"
     version = list_versions(judged.models)[0]
     sys.modules.pop("my_models")
-    challenged = judge(tmp_path, columns, LOGISTIC, query=QUERY, trusted=["my_models"]).decide()
+    challenger = judge(tmp_path, columns, LOGISTIC, query=QUERY, trusted=["my_models"])
+    challenged = decide_champion(judged.models, challenger.publish(), renamed(challenger.leaderboard))
     compared_here = "my_models" in sys.modules
     promote(judged.models, challenged.version)
     with pytest.raises(TrainingError, match=r"of a package that training\.trusted of the pipeline file does not name"):
@@ -451,6 +487,13 @@ def test_a_model_is_of_what_its_version_lists_and_its_file_trusts(tmp_path: Path
         rename(path, name)
         with pytest.raises(TrainingError, match=r"odd_models.* (is no class|of a package that|there is no module)"):
             load_model(path, (name,), ("odd_models",))
+
+
+def renamed(leaderboard: Leaderboard) -> Leaderboard:
+    """Return the leaderboard of the same with another name of its candidate."""
+    (line,), asked = leaderboard.lines, leaderboard.training
+    asked = asked.model_copy(update={"candidates": {"other": asked.candidates["only"]}})
+    return replace(leaderboard, training=asked, lines=(replace(line, name="other"),))
 
 
 def rename(path: Path, name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,7 @@ from tasks.train.evaluation.folds import evaluate_fold
 from tasks.train.evaluation.job import plan_jobs
 from tests.documented import code_of
 from tests.train.conftest import LOGISTIC, Build, sklearn_table, training
+from tests.train.publishing import judge
 
 QUERY = "SELECT * EXCLUDE (row) FROM rows ORDER BY row"
 SPLIT = {"by": "own", "splitter": "my_splits.Blocks", "params": {"side": 2}, "columns": ["x0", "x1"]}
@@ -101,6 +103,21 @@ def test_its_last_pair_is_the_hold_out_and_its_pairs_of_the_others_the_folds(bui
     assert found.error is None
     assert edited.split.path != job.split.path
     assert edited.fingerprint != job.fingerprint
+
+
+def test_other_code_of_it_holds_out_other_rows_than_the_champion_was_judged_on(tmp_path: Path) -> None:
+    """Which the champion may have learnt, and which are left out of a comparison; the version says what code drew them."""
+    asked = {"query": QUERY, "split": SPLIT | {"params": {"side": 0.5}}, "trusted": ["my_splits"]}
+    first = judge(tmp_path, sklearn_table("iris"), LOGISTIC, **asked)
+    champion = first.decide().champion
+    module = tmp_path / "my_splits.py"
+    module.write_text(module.read_text().replace("drawn[block.ravel()]", "(drawn[block.ravel()] + 1)"))
+    told = judge(tmp_path, sklearn_table("iris"), {"estimator": "sklearn.dummy.DummyClassifier"}, **asked).decide()
+    made_with = json.loads((first.models / champion / "environment.json").read_text())
+
+    assert told.version != champion
+    assert "held-out rows, of which the champion may have learnt some" in told.reason
+    assert made_with["packages"]["my_splits"].startswith("code ")
 
 
 @pytest.mark.parametrize(

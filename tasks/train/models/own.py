@@ -14,7 +14,7 @@ from tasks.core.errors import ConfigError, TrainingError
 from tasks.train.data.own_class import load_own, tell_error
 from tasks.train.data.types import Array
 
-_SUM = 1e-6  # by which the probabilities of a row may miss 1
+_SUM, _SUM_OF_FLOAT32 = 1e-6, 1e-3  # by which the probabilities of a row may miss 1
 
 
 def load_own_model(path: str, trusted: Collection[str]) -> type[Any]:
@@ -87,7 +87,7 @@ def check_length(model: Any, answers: Array, rows: int) -> None:
 
 
 def check_answers(estimator: Any, method: str, answers: Array) -> None:
-    """Raise where what an estimator of the user's own says of rows cannot be what it is taken for.
+    """Raise where what an estimator of the user's own, or one that is made of such, says of rows cannot be what it is taken for.
 
     Raises:
         TrainingError: an answer is no number, class or probability.
@@ -131,7 +131,8 @@ def _mistake_of_probabilities(answers: Array, classes: Array | None) -> str | No
     if classes is None or answers.shape[1:] != (len(classes),):
         known = 0 if classes is None else len(classes)
         return f"the shape {answers.shape}, and has {known} classes; have it return a column for each"
-    if (answers < 0).any() or (answers > 1 + _SUM).any() or (np.abs(answers.sum(axis=1) - 1) > _SUM).any():
+    miss = _SUM if answers.dtype.itemsize > np.dtype(np.float32).itemsize else _SUM_OF_FLOAT32
+    if (answers < 0).any() or (answers > 1 + miss).any() or (np.abs(answers.sum(axis=1) - 1) > miss).any():
         return "what are no probabilities; have each row's be at least 0 and 1 together"
     return None
 

@@ -19,7 +19,7 @@ from tasks.train.data.classes import TWO
 from tasks.train.data.features import Features, read_frame
 from tasks.train.data.types import Array
 from tasks.train.evaluation.output_file import PROBABILITY
-from tasks.train.models.estimators import is_own_object, package_of
+from tasks.train.models.estimators import package_of
 from tasks.train.models.own import check_answers, check_length
 from tasks.train.predict.intervals import interval_columns, interval_fields
 from tasks.train.predict.output import MADE_BY
@@ -137,11 +137,14 @@ class ServingModel:
         for method, answers in (("predict", predicted), ("predict_proba", probability)):
             if answers is not None:
                 check_length(self.model, answers, rows)
-                if is_own_object(self.model[-1]):
-                    check_answers(self.model[-1], method, answers)
+                check_answers(self.model[-1], method, answers)
 
     def _ask(self, frame: Any) -> tuple[Array, Array | None]:
         """Return the prediction of each row, and the probability of each class where the model gives any."""
+        if self.version.types:  # which may change the rows that they are given
+            asked = getattr(self.model, "predict_proba", None)
+            probability = None if asked is None else np.asarray(asked(frame.copy()))
+            return np.asarray(self.model.predict(frame.copy())), probability
         given, estimator = self.model[:-1].transform(frame), self.model[-1]
         if not hasattr(estimator, "predict_proba"):
             return np.asarray(estimator.predict(given)), None

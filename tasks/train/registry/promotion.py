@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasks.config import Split, Training
+from tasks.config import OwnSplit, Split, Training
 from tasks.config.metrics import METRICS
 from tasks.core.errors import TidemillError
 from tasks.core.isolation.client import run_isolated, stop_call_server
@@ -63,6 +63,7 @@ def _decide(models: Path, champion: Champion | None, version: Version, leaderboa
 def _compare(models: Path, champion: Champion, version: Version, leaderboard: Leaderboard) -> Decision:
     """Return what the same held-out rows say; models with classes of the user's own are loaded by a process of its own."""
     serving, training = read_version_in(models / champion.version), leaderboard.training
+    assert leaderboard.best is not None  # it was published
     if not version.types and (serving is None or not serving.types):
         return compare_models(models, champion, version, leaderboard)
     plain = training.model_copy(update={"runner": Training.model_fields["runner"].default})  # which may be an extension
@@ -72,7 +73,7 @@ def _compare(models: Path, champion: Champion, version: Version, leaderboard: Le
         champion,
         version,
         replace(leaderboard, training=plain),
-        time_s=training.candidates[version.candidate].time_limit_s,
+        time_s=training.candidates[leaderboard.best.name].time_limit_s,
         extensions=tuple(METRICS.outside().values()),
     )
     stop_call_server()
@@ -138,7 +139,8 @@ def _unseen(models: Path, serving: Version, version: Version, held_out: HeldOut)
     from tasks.train.registry.comparison import without  # noqa: PLC0415 - scikit-learn: a second
 
     rows = len(held_out.truth)
-    if _drawn(serving) == _drawn(version):
+    is_own = isinstance(version.training.split, OwnSplit)  # its code may be other code since
+    if not is_own and _drawn(serving) == _drawn(version):
         return held_out, f"the same {rows:,} held-out rows"
     unseen = unseen_rows(models / serving.name, held_out.frame, held_out.truth, list(serving.features))
     if unseen is None or unseen.sum() < min(_FEWEST_ROWS, rows):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from tasks.config import OwnSplit
 from tasks.core.errors import TrainingError
 from tasks.core.own_code import code_versions
 from tasks.core.storage import commit, commit_folder, commit_json, remove_stale_temp_files, write_json
@@ -162,6 +163,7 @@ def _describe(
         combination=finalist.combination,
         assessment=assessment,
         types=finalist.types,
+        code=code_versions(training.trusted) if finalist.types or isinstance(training.split, OwnSplit) else {},
         flow_run=RUN.get(),
     )
 
@@ -169,5 +171,5 @@ def _describe(
 def _environment(version: Version) -> Environment:
     used = {path.partition(".")[0] for path in version.estimators}
     packages = (*_PACKAGES, *(name for name in _LIBRARIES if name in used))
-    versions = {name: version_of(name) for name in packages} | code_versions(version.types)
+    versions = {name: version_of(name) for name in packages} | version.code
     return Environment(platform.python_version(), platform.platform(), versions)

@@ -129,6 +129,8 @@ class Version:
     """What is known of the model beside its scores, and what its predictions become."""
     types: tuple[str, ...] = ()
     """Types of the user's own that the model is made of; beside them it has those that every model may have."""
+    code: dict[str, str] = field(default_factory=dict)
+    """What tells the code of all packages that the pipeline file trusted, where the model or the split is of such."""
     flow_run: str = ""
     """The id of the Prefect flow run that published it; versions made before it was kept have none."""
 
