@@ -195,6 +195,29 @@ def test_no_final_model_learns_from_what_it_is_judged_on(jobs: Jobs, split: dict
         assert (one.truth != other.truth).all()
 
 
+def test_members_that_know_more_after_their_last_fold_are_stacked_all_the_same(jobs: Jobs) -> None:
+    """Of a class that first comes in the last span folds said 0; one that comes in none that is tested is never predicted, which is told."""
+    x = np.random.default_rng(5).normal(size=150)
+    y = np.where(x > 0, "a", "c")
+    y[:40:5], y[80:120:4] = "d", "b"  # of 120 rows that train, in the first third alone and in the last
+    candidates = {name: CLASSES[name] for name in ("logistic", "tree", "stacked")}
+    split = {"by": "time", "column": "at", "folds": 2}
+    planned = jobs({"at": np.arange(150), "x": x, "y": y}, split=split, candidates=candidates, metric="accuracy")
+    fold_scores(planned)
+
+    judged = judge_finalist(refit(planned, "stacked"))
+    model = load_model(planned["stacked"].folder / "model.skops")
+
+    assert judged.error is None
+    assert judged.warnings == (
+        "UserWarning: no fold tested a row of d, so that the final model learnt nothing of it and the stack never predicts it",
+    )
+    assert model.classes_.tolist() == ["a", "b", "c"]
+    assert model[-1].coef_.shape == (3, 8)
+    assert (model[-1].coef_[:, [1, 5]] == 0).all()  # what members say of b now, and nothing of it then
+    assert (model[-1].coef_[:, [0, 2, 4, 6]] != 0).all()
+
+
 def test_rows_count_by_their_weights_to_a_final_model(jobs: Jobs) -> None:
     """A fold of a stack is what plain scikit-learn makes of the same weights; a final model that takes none is told."""
     table = sklearn_table("breast_cancer")

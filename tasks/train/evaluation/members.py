@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 
 from tasks.config import Vote
-from tasks.train.data.classes import TWO, labels_of
+from tasks.train.data.classes import TWO, labels_of, name_labels
 from tasks.train.data.types import Array
 from tasks.train.evaluation.fit import check_weights
 from tasks.train.evaluation.job import CandidateJob
@@ -71,7 +71,9 @@ def combine_fold(job: CandidateJob, fold: int) -> tuple[Predictions, Array, floa
 def combine_models(job: CandidateJob) -> tuple[Pipeline, float]:
     """Return an ensemble of its members' models, which were fitted on all rows that train, and the seconds of its own fit.
 
-    The final model of a stack, or the shares of its mean, are fitted on all that the folds of its members said.
+    The final model of a stack, or the shares of its mean, are fitted on all
+    that the folds of its members said. By time a member may know a class by
+    now that no fold's model had met; of that they said the probability 0.
 
     Raises:
         TrainingError: as above, or a member's model cannot be read.
@@ -82,12 +84,19 @@ def combine_models(job: CandidateJob) -> tuple[Pipeline, float]:
     if isinstance(job.candidate, Vote):
         made = vote_of(models, job.candidate.weights)
     else:
-        told = _read_told(job)
+        told = _read_told(job, getattr(models[job.members[0].name], "classes_", None))
         learnt = np.isin(told.rows, job.split.sides().train)
         if job.final is None:
             made = vote_of(models, _fit_shares(job, told, learnt))
         else:
-            made = stack_of(models, _fit_final(job, told, learnt))
+            final = _fit_final(job, told, learnt)
+            made = stack_of(models, final)
+            if told.classes is not None and len(absent := np.setdiff1d(told.classes, final.classes_)):
+                warnings.warn(
+                    f"no fold tested a row of {name_labels(labels_of(absent))}, so that the final model learnt nothing of "
+                    "it and the stack never predicts it",
+                    stacklevel=2,
+                )
     return made, round(time.perf_counter() - start, 3)
 
 
@@ -123,8 +132,9 @@ class _Told:
     weight: Array | None
 
 
-def _read_told(job: CandidateJob) -> _Told:
-    said = [read_out_of_fold(member) for member in job.members]
+def _read_told(job: CandidateJob, known: Array | None = None) -> _Told:
+    """Return what all members said; of each of the classes `known`, if of any."""
+    said = [read_out_of_fold(member, known) for member in job.members]
     same_classes({member.name: each.output.classes for member, each in zip(job.members, said, strict=True)})
     first = said[0]
     order = np.lexsort((first.folds, first.rows))

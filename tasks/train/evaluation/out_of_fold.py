@@ -27,11 +27,14 @@ class OutOfFold:
     output: ModelOutput
 
 
-def read_out_of_fold(job: CandidateJob) -> OutOfFold:
-    """Return what a candidate said of the test rows of all its folds, which are finished."""
+def read_out_of_fold(job: CandidateJob, known: Array | None = None) -> OutOfFold:
+    """Return what a candidate said of the test rows of all its folds, which are finished.
+
+    `known` are classes that are to have a probability also where no fold's model has met them.
+    """
     kept = [read_output(job.folder / fold_file(fold)) for fold in range(len(job.split.folds))]
     outputs = [each.output for each in kept]
-    classes = _union([each.classes for each in outputs])
+    classes = _union([*(each.classes for each in outputs), known])
     return OutOfFold(
         np.concatenate([each.rows for each in kept]),
         np.repeat(np.arange(len(kept)), [len(each.rows) for each in kept]),
@@ -47,7 +50,7 @@ def read_out_of_fold(job: CandidateJob) -> OutOfFold:
 
 
 def _union(known: list[Array | None]) -> Array | None:
-    """Return the classes that any fold's model knows: those of a fold that lacks none, else all of them, sorted."""
+    """Return the classes that any of these know: those of the first that lacks none, else all of them, sorted."""
     there = [each for each in known if each is not None]
     if not there:
         return None
