@@ -17,6 +17,8 @@ from flows.cli.models import show_versions
 from tasks.core.errors import ConfigError, TrainingError
 from tasks.reports.training import _row
 from tasks.train.registry import list_versions, load_model, promote, read_champion, read_version, roll_back
+from tasks.train.registry.card import write_card
+from tasks.train.registry.version import KeptTraining, read_environment
 from tests.train.conftest import LOGISTIC, sklearn_table
 from tests.train.publishing import Judged, judge
 from tests.train.test_registry import tamper
@@ -70,6 +72,16 @@ def test_the_card_tells_what_is_known(tmp_path: Path) -> None:
         f'load_model("data/models/toy/{version.name}/model.skops")',
     ):
         assert text in card
+    single, final = {"only": LOGISTIC, "tree": {"estimator": "a.Tree"}}, {"estimator": "a.Line", "params": {"C": 0.5}}
+    for kept, told in ({}, ""), ({"final": None}, ""), ({"final": final}, '"final.C": 0.5, '):
+        candidates = single | {"stacked": {"stack": ["only", "tree"], **kept}}
+        declared = KeptTraining.model_validate(
+            {"query": QUERY, "split": {"by": "random"}, "seed": 1, "candidates": candidates}
+        )
+        stacked = replace(version, candidate="stacked", training=declared)
+        environment = read_environment(judged.models / version.name / "environment.json")
+        assert environment is not None
+        assert f'parameters: `{{{told}"only.max_iter": 1000}}`' in write_card(stacked, environment)
 
 
 def test_an_unknown_interval_is_told_as_such(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

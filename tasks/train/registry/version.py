@@ -31,6 +31,12 @@ class _Kept(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
+class KeptFinal(_Kept):
+    """The final model of a stack, as its pipeline declared it."""
+
+    params: dict[str, JsonValue] = {}
+
+
 class KeptCandidate(_Kept):
     """A candidate, as its pipeline declared it."""
 
@@ -39,6 +45,8 @@ class KeptCandidate(_Kept):
     params: dict[str, JsonValue] = {}
     vote: tuple[str, ...] = ()
     stack: tuple[str, ...] = ()
+    final: KeptFinal | None = None
+    """None where the pipeline leaves it to the training."""
 
     @property
     def members(self) -> tuple[str, ...]:
@@ -159,9 +167,11 @@ class Version:
 
     @property
     def declared_params(self) -> dict[str, JsonValue]:
-        """Return the parameters that the pipeline declared; of an ensemble, by member."""
-        within = {f"{name}.{key}": value for name, each in self.members.items() for key, value in each.params.items()}
-        return self.declared.params | within
+        """Return the parameters that the pipeline declared; of an ensemble, by member, and of its final model by `final`."""
+        params = [(name, each.params) for name, each in self.members.items()]
+        if self.declared.final is not None:
+            params.append(("final", self.declared.final.params))
+        return self.declared.params | {f"{name}.{key}": value for name, each in params for key, value in each.items()}
 
 
 _read = json_reader(Version)
