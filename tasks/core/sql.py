@@ -92,7 +92,7 @@ def opened_tables(
     }
     reach = [path for folder in tables.values() for path in (folder.resolve(), as_pattern(folder.resolve()))]
     if output is not None:
-        reach.append(output.resolve())
+        reach += [output.resolve(), as_pattern(output.resolve())]
     with duckdb.connect(config=config) as connection:
         for name, folder in tables.items():
             columns = _columns_of(folder)

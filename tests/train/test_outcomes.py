@@ -103,8 +103,8 @@ def trained(columns: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -
 @pytest.fixture
 def project(columns: dict[str, Any], trained: Path, tmp_path: Path) -> Project:
     """Return the project, of which nothing is predicted yet."""
-    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
-    return Project(DataFolder.at(tmp_path), columns)
+    shutil.copytree(trained, tmp_path / "data[1]*")
+    return Project(DataFolder.at(tmp_path / "data[1]*"), columns)
 
 
 def test_every_figure_is_that_of_a_plain_computation(project: Project) -> None:
@@ -146,7 +146,7 @@ def test_every_figure_is_that_of_a_plain_computation(project: Project) -> None:
 def test_nothing_new_is_not_scored_again(project: Project) -> None:
     """A week is scored anew where its rows have changed, and stays where what was predicted in it is gone."""
     project.predict("SELECT * FROM rows WHERE row < 200", MONDAY)
-    project.predict("SELECT * FROM rows WHERE row >= 200", MONDAY + timedelta(days=7))
+    project.predict("SELECT * FROM rows WHERE row >= 150", MONDAY + timedelta(days=8))  # of 50 it was known by then
     frame = pd.DataFrame(project.columns)
     project.learn({"row": frame["row"], "y": frame["y"]})
     later = MONDAY + timedelta(days=30)
@@ -157,7 +157,7 @@ def test_nothing_new_is_not_scored_again(project: Project) -> None:
     changed = project.judge(later)
     min((project.folder.truth("toy") / "predictions").iterdir()).unlink()
     cleaned = project.judge(later)
-    whole = project.judge(later, delay="10d")
+    whole = project.judge(later, query="SELECT row, y FROM outcomes WHERE true")
 
     assert (len(first.scored), first.is_new) == (2, True)
     assert (len(again.scored), again.is_new) == (0, False)
@@ -165,6 +165,42 @@ def test_nothing_new_is_not_scored_again(project: Project) -> None:
     assert [str(week.week) for week in changed.scored] == ["2026-11-09"]
     assert len(cleaned.scored) == len(whole.scored) == 0
     assert [week.figures for week in cleaned.weeks] == [week.figures for week in changed.weeks]
+    assert [week.number("already") for week in whole.weeks] == [0, 50]
+    assert [week.number("scored") for week in whole.weeks] == [200, 368]
+    assert (
+        "rejected 50 predictions of keys that were predicted more than truth.delay before; predict only"
+        in changed.problems[-1]
+    )
+
+
+def test_keys_are_compared_exactly_or_not_at_all(project: Project) -> None:
+    """Numbers of other kinds and texts are told; what was scored before stays, also without what is known of it or its version."""
+    project.predict("SELECT * REPLACE (row + 9007199254740992::DOUBLE AS row) FROM rows", MONDAY)
+    project.predict("SELECT * REPLACE (row::VARCHAR AS row) FROM rows", MONDAY + timedelta(days=1))
+    project.learn({"row": [2**53 + row for row in project.columns["row"]], "y": project.columns["y"]})
+    later, told = MONDAY + timedelta(days=30), dict[str, tuple[str, ...]]()
+
+    for kind in ("DECIMAL(20,0)", "FLOAT", "BIGINT"):
+        refused = project.judge(later, query=f"SELECT row::{kind} AS row, y FROM outcomes")  # noqa: S608 - our own kinds
+        assert refused.weeks == ()
+        told[kind] = refused.problems
+    judged = project.judge(later, query="SELECT row::DOUBLE AS row, y FROM outcomes")
+    project.judge(later)
+    (judged.path.parent / "state.json").unlink()
+    shutil.rmtree(next(project.folder.models("toy").glob("v0*")))
+    other = training(candidates={"only": LOGISTIC}, **COLUMNS | {"metric": "accuracy"})
+    asked = project.pipeline.model_copy(update={"training": other})
+    gone = judge_predictions(asked, project.folder, later)
+
+    mixed = "'row' is a number of 64 bits (DOUBLE) in the predictions, and a {} in the result of truth.query; write CAST(row AS DOUBLE) AS row there"
+    for kind, named in zip(told, ("decimal with 0 places", "number of 32 bits", "whole number"), strict=True):
+        assert mixed.format(named) in "".join(told[kind])
+        assert "without a prediction" not in "".join(told[kind])
+    (week,) = judged.weeks
+    assert week.number("scored") + week.number("ambiguous") + week.number("disputed") == 569
+    assert len(judged.problems) > 1
+    assert "not scored: 1 kept prediction file of which truth.key 'row' is a text (VARCHAR)" in "".join(judged.problems)
+    assert gone.weeks == judged.weeks
 
 
 def test_what_does_not_count_is_told_with_its_cure(project: Project) -> None:
@@ -172,6 +208,7 @@ def test_what_does_not_count_is_told_with_its_cure(project: Project) -> None:
     project.predict(
         "SELECT * REPLACE (CASE WHEN row < 3 THEN 7 WHEN row > 560 THEN NULL ELSE row END AS row) FROM rows", MONDAY
     )
+    project.predict("SELECT * FROM rows WHERE row = 7", MONDAY + timedelta(days=1))
     rows = [*range(3, 500), 9, 10, None]
     project.learn(
         {
@@ -194,14 +231,14 @@ def test_what_does_not_count_is_told_with_its_cure(project: Project) -> None:
         f"{week} 1 prediction that came true as a class which the model has never met, and that no score has; train it anew",
     )
     counts = {
-        "predicted": 569,
+        "predicted": 570,
         "keyless": 8,
         "ambiguous": 4,
         "repeated": 0,
         "waiting": 61,
         "disputed": 1,
         "unmet": 1,
-        "scored": 494,
+        "scored": 495,
     }
     assert {name: found[name] for name in counts} == counts
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from tasks.config import QueryLimits, Truth
 from tasks.core.errors import TrainingError
@@ -25,12 +26,15 @@ from tasks.train.predict.awaited import KEY
 OUTCOME = "outcome"
 _SHOWN = 3
 _FAMILIES = {
-    r"U?(TINY|SMALL|BIG|HUGE)?INT|U?INTEGER": "whole number",
-    r"FLOAT|DOUBLE|DECIMAL.*": "number",
+    r"U?(TINY|SMALL|BIG)INT|U?INTEGER|HUGEINT": "whole number",
+    r"FLOAT": "number of 32 bits",
+    r"DOUBLE": "number of 64 bits",
+    r"DECIMAL\(\d+,(\d+)\)": r"decimal with \1 places",
     r"VARCHAR|ENUM.*|UUID|JSON": "text",
     r"BOOLEAN": "truth",
-    r"DATE|TIMESTAMP.*": "time",
+    r"DATE|TIMESTAMP(_S|_MS| WITH TIME ZONE)?": "time",
 }
+"""Kinds of keys that DuckDB compares exactly with each other; every other kind only with itself."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,8 @@ class KeptFile:
 
     path: Path
     at: datetime
+    before: datetime
+    """Outcomes of what was predicted before that were known when it was made."""
     week: date
     counts: bool
 
@@ -63,17 +69,21 @@ class Outcomes:
 
 _WITH_KEY = "has_key"
 _ONCE = f"{_WITH_KEY} AND alike = 1 AND turn = 1"
-_JOINED = f"{_ONCE} AND known > 0 AND different = 1"
+_NEW = f"{_ONCE} AND NOT already"
+_JOINED = f"{_NEW} AND known > 0 AND different = 1"
 COUNTED = {
     "predicted": "true",  # all that are old enough
     "keyless": f"NOT {_WITH_KEY}",
     "ambiguous": f"{_WITH_KEY} AND alike > 1",  # rows that were predicted together, with the same key
     "repeated": f"{_WITH_KEY} AND alike = 1 AND turn > 1",  # of a key that the version had predicted in that week already
-    "waiting": f"{_ONCE} AND coalesce(known, 0) = 0",
-    "disputed": f"{_ONCE} AND different > 1",
+    "already": f"{_ONCE} AND already",  # of a key that was predicted so long before that its outcome was known
+    "waiting": f"{_NEW} AND coalesce(known, 0) = 0",
+    "disputed": f"{_NEW} AND different > 1",
     "joined": _JOINED,
 }
 """What predictions of a week are counted by: each counts as one of these, beside being predicted."""
+_HASHED = (f"CASE WHEN different = 1 THEN {OUTCOME} END", "alike > 1", "turn", "known > 0", "different > 1")
+_MOMENT = "%Y-%m-%d %H:%M:%S.%f"
 
 
 @dataclass(frozen=True)
@@ -83,7 +93,7 @@ class WeekCounts:
     week: date
     counts: Mapping[str, int]
     digest: str
-    """Tells the rows that are joined from others."""
+    """Tells its rows and outcomes from others; which of them were known already is forgotten as earlier predictions go."""
 
 
 class Joined:
@@ -132,47 +142,84 @@ class Joined:
             ", ".join(" ".join(map(str, each)) for each in examples),
         )
 
-    def join(self, files: Sequence[KeptFile]) -> str | None:
-        """Join the predictions of one version; return why they cannot be, if they cannot."""
+    def find_mismatches(self, files: Iterable[KeptFile]) -> dict[Path, str]:
+        """Return why predictions cannot be joined, by file: a key of theirs is of another kind than that of the outcomes."""
+        known = dict[tuple[str, ...], str]()
+        found = dict[Path, str]()
+        for file in files:
+            schema = pq.read_schema(file.path)
+            kinds = tuple(str(schema.field(key).type) for key in self._keys)
+            if kinds not in known:
+                known[kinds] = "; ".join(self._explain_mismatches(file))
+            if told := known[kinds]:
+                found[file.path] = told
+        return found
+
+    def _explain_mismatches(self, file: KeptFile) -> Iterator[str]:
+        kinds = self._kinds(files_as_sql([file.path]))
+        for name, key, family in zip(self._truth.key, self._keys, self._families, strict=True):
+            kind = kinds[key]
+            if _family(kind) != family:
+                yield (
+                    f"of which truth.key {name!r} is a {_family(kind)} ({kind}) in the predictions, and a {family} in the result of "
+                    f"truth.query; write CAST({name} AS {kind}) AS {name} there, or predict with the kind that is there"
+                )
+
+    def look_over(self, files: Sequence[KeptFile]) -> None:
+        """Find when each key was predicted first, by whatever version, and which outcomes have a prediction."""
+        listed = ", ".join(self._keys)
+        self._connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE earliest AS SELECT {listed}, min(made) AS first FROM {self._rows(files)} p "  # noqa: S608 - quoted names, and our own
+            f"WHERE {self._is_known('p')} GROUP BY {listed}"
+        )
+        same = self._same("outcomes", "earliest")
+        self._connection.execute(f"UPDATE outcomes SET met = true FROM earliest WHERE {same}")  # noqa: S608 - quoted names, and our own
+
+    def join(self, files: Sequence[KeptFile]) -> None:
+        """Join the predictions of one version, after `look_over`."""
+        keys = ", ".join(f"p.{key}" for key in self._keys)
+        self._connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE said AS SELECT *, row_number() OVER "  # noqa: S608 - quoted names, and our own
+            f"(PARTITION BY week, {', '.join(self._keys)}, alike = 1 ORDER BY made, filename, file_row_number) AS turn "
+            f"FROM (SELECT p.*, {self._is_known('p')} AS {_WITH_KEY}, coalesce(first < before, false) AS already, "
+            f"count(*) OVER (PARTITION BY filename, {keys}) AS alike "
+            f"FROM {self._rows(files)} p LEFT JOIN earliest ON {self._same('p', 'earliest')})"
+        )
+        self._connection.execute(
+            "CREATE OR REPLACE TEMP TABLE joined AS SELECT said.*, outcomes.* EXCLUDE "  # noqa: S608 - quoted names, and our own
+            f"({', '.join(self._keys)}) FROM said LEFT JOIN outcomes ON {self._same('outcomes', 'said')} WHERE said.counts"
+        )
+
+    def _rows(self, files: Sequence[KeptFile]) -> str:
+        """Return the SQL of the rows of predictions, with what is known of their file."""
         listed = ", ".join(
-            f"({quote_text(str(file.path))}, TIMESTAMP '{file.at:%Y-%m-%d %H:%M:%S.%f}', DATE '{file.week}', {file.counts})"
+            f"({quote_text(str(file.path))}, TIMESTAMP '{file.at:{_MOMENT}}', TIMESTAMP '{file.before:{_MOMENT}}', "
+            f"DATE '{file.week}', {file.counts})"
             for file in files
         )
         source = files_as_sql(file.path for file in files).replace(
             "hive_partitioning=false)",
             "hive_partitioning=false, union_by_name=true, filename=true, file_row_number=true)",
         )
-        kinds = {str(name): str(kind) for name, kind, *_ in self._ask(f"DESCRIBE SELECT * FROM {source}")}  # noqa: S608 - quoted names, and our own
-        for name, key, family in zip(self._truth.key, self._keys, self._families, strict=True):
-            if _family(kinds[key]) != family:
-                return (
-                    f"truth.key: {name!r} is a {_family(kinds[key])} ({kinds[key]}) in the predictions, and a {family} in the "
-                    f"result of truth.query; write CAST({name} AS {kinds[key]}) AS {name} there"
-                )
-        keys = ", ".join(f"p.{key}" for key in self._keys)
+        kinds = self._kinds(source)
         as_keys = ", ".join(f"{_as_key(key, kinds[key])} AS {key}" for key in self._keys)
-        self._connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE said AS SELECT f.week, f.counts, {self._is_known('p')} AS {_WITH_KEY}, "  # noqa: S608 - quoted names, and our own
-            f"p.* EXCLUDE (filename, file_row_number), "
-            f"count(*) OVER (PARTITION BY p.filename, {keys}) AS alike, "
-            f"row_number() OVER (PARTITION BY f.week, {keys} ORDER BY f.made, p.filename, p.file_row_number) AS turn "
-            f"FROM (SELECT * REPLACE ({as_keys}) FROM {source}) p "
-            f"JOIN (VALUES {listed}) f (filename, made, week, counts) USING (filename)"
+        return (
+            f"(SELECT * FROM (SELECT * REPLACE ({as_keys}) FROM {source}) "  # noqa: S608 - quoted names, and our own
+            f"JOIN (VALUES {listed}) f (filename, made, before, week, counts) USING (filename))"
         )
-        same = " AND ".join(f"outcomes.{key} = said.{key}" for key in self._keys)
-        self._connection.execute(f"UPDATE outcomes SET met = true FROM said WHERE {same}")  # noqa: S608 - quoted names, and our own
-        self._connection.execute(
-            "CREATE OR REPLACE TEMP TABLE joined AS SELECT said.*, outcomes.* EXCLUDE "  # noqa: S608 - quoted names, and our own
-            f"({', '.join(self._keys)}) FROM said LEFT JOIN outcomes ON {same} WHERE said.counts"
-        )
-        return None
+
+    def _kinds(self, source: str) -> dict[str, str]:
+        return {str(name): str(kind) for name, kind, *_ in self._ask(f"DESCRIBE SELECT * FROM {source}")}  # noqa: S608 - quoted names, and our own
+
+    def _same(self, one: str, other: str) -> str:
+        return " AND ".join(f"{one}.{key} = {other}.{key}" for key in self._keys)
 
     def count_weeks(self, columns: Sequence[str]) -> Iterator[WeekCounts]:
         """Yield the weeks in which the version joined last has predicted, the oldest first; `columns` are those that are scored."""
         counted = ", ".join(f"count(*) FILTER ({condition})" for condition in COUNTED.values())
-        hashed = ", ".join(map(quote_name, [*self._keys, OUTCOME, *columns]))
+        hashed = ", ".join([*map(quote_name, [*self._keys, *columns]), *_HASHED])
         found = self._ask(
-            f"SELECT week, sum(CAST(hash({hashed}) AS HUGEINT)) FILTER ({_JOINED}), {counted} FROM joined GROUP BY week ORDER BY week"  # noqa: S608 - quoted names, and our own
+            f"SELECT week, sum(CAST(hash({hashed}) AS HUGEINT)), {counted} FROM joined GROUP BY week ORDER BY week"  # noqa: S608 - quoted names, and our own
         )
         for week, digest, *numbers in found:
             yield WeekCounts(week, dict(zip(COUNTED, map(int, numbers), strict=True)), str(digest))
@@ -234,7 +281,8 @@ def explain_disputed(outcomes: Outcomes, key: Sequence[str]) -> str:
 
 
 def _family(kind: str) -> str:
-    return next((family for pattern, family in _FAMILIES.items() if re.fullmatch(pattern, kind)), kind)
+    found = (re.fullmatch(pattern, kind) for pattern in _FAMILIES)
+    return next((match.expand(_FAMILIES[match.re.pattern]) for match in found if match), kind)
 
 
 def _as_key(name: str, kind: str) -> str:

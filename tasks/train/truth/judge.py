@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -88,7 +89,7 @@ def judge_predictions(pipeline: Pipeline, folder: DataFolder, now: datetime, *, 
         rows, state, scored = _score_anew(asked, files, rows, fresh=fresh)
         keep_scores(place, rows)
         keep_state(place, replace(state, inputs=inputs or ""))
-    weeks = tuple(by_week(rows, {version.name: version.metric for version in there.values()}, training.metric))
+    weeks = tuple(by_week(rows))
     return Judged(
         path=place / SCORES,
         weeks=weeks,
@@ -110,7 +111,7 @@ def remember_told(pipeline: str, folder: DataFolder, weeks: Sequence[WeekOfVersi
 
 def _as_file(path: Path, truth: Truth, now: datetime) -> KeptFile:
     at = made_at(path)
-    return KeptFile(path, at, week_of(at).date(), at + truth.delay <= now)
+    return KeptFile(path, at, at - truth.delay, week_of(at).date(), at + truth.delay <= now)
 
 
 def _is_over(week: date, asked: _Asked) -> bool:
@@ -136,34 +137,46 @@ def _score_anew(
     """Return the rows of the table, what is known of it, and which weeks were scored; `rows` are those that it has."""
     spill = asked.folder / "spill"
     shutil.rmtree(spill, ignore_errors=True)  # of a run that was killed
-    by_version, problems = _sort_files(asked, files)
-    there = {file.path.name for file in files}
-    gone = {name for name, known in asked.before.weeks.items() if not there.issuperset(known.files)}
-    made: dict[str, _Made] = {
-        name: _Made([row for row in rows if name_week(row["week"], row["version"]) == name], known, is_new=False)
-        for name, known in asked.before.weeks.items()
-        if name in gone or not fresh
-    }
-    stays = set[str]()
+    of_key, problems = _sort_files(asked, files)
+    figures = _by_week(rows)
     with opened_tables(asked.tables, spill, asked.limits, asked.folder / "predictions") as connection:
         joined = Joined(connection, asked.truth, asked.target)
         outcomes = joined.read_outcomes(asked.tables, asked.limits)
+        mismatched = joined.find_mismatches(file for file, _ in of_key)
+        fitting = [(file, kept) for file, kept in of_key if file.path not in mismatched]
+        problems += _count_files(mismatched.values())
+        by_version = {name: [each for each in fitting if each[1].version == name] for name in sorted(asked.versions)}
+        there = {file.path.name for of_version in by_version.values() for file, _ in of_version}
+        stays = {name for name, known in asked.before.weeks.items() if not there.issuperset(known.files)}
+        known = {
+            name: _Made(figures.get(name, []), scored, is_new=False)
+            for name, scored in asked.before.weeks.items()
+            if name in stays or not fresh
+        }
+        made = {name: known[name] for name in stays}
+        if fitting:
+            joined.look_over([file for file, _ in fitting])
         for name, of_version in by_version.items():
-            if told := joined.join([file for file, _ in of_version]):
-                problems.append(f"predictions by {name}: {told}")
-                continue
-            for week, figures in _score_version(asked, asked.versions[name], of_version, joined, made, gone):
-                made[week] = figures
-                stays.add(week)
-        problems = [*_explain_outcomes(replace(outcomes, unmet=joined.count_unmet()), asked), *problems]
-    made = {week: figures for week, figures in made.items() if week in stays | gone}
-    weeks = {week: figures.scored for week, figures in made.items()}
-    state = State(weeks=weeks, told=asked.before.told, problems=tuple(problems))
+            if of_version:
+                joined.join([file for file, _ in of_version])
+                made.update(_score_version(asked, asked.versions[name], of_version, joined, known, stays))
+        unmet = joined.count_unmet() if len(fitting) == len(files) else 0  # it is not known of what cannot be joined
+        problems = [*_explain_outcomes(replace(outcomes, unmet=unmet), asked), *problems]
+    unknown = [row for name, found in figures.items() if name not in made.keys() | asked.before.weeks for row in found]
+    weeks = {week: each.scored for week, each in made.items()}
     return (
-        [row for figures in made.values() for row in figures.rows],
-        state,
+        [*unknown, *(row for each in made.values() for row in each.rows)],
+        State(weeks=weeks, told=asked.before.told, problems=tuple(problems)),
         frozenset(week for week, each in made.items() if each.is_new),
     )
+
+
+def _by_week(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    """Return the rows of the table by the name of their week and version."""
+    found = dict[str, list[Row]]()
+    for row in rows:
+        found.setdefault(name_week(row["week"], row["version"]), []).append(row)
+    return found
 
 
 @dataclass(frozen=True)
@@ -181,19 +194,19 @@ def _score_version(
     files: Sequence[tuple[KeptFile, Kept]],
     joined: Joined,
     known: Mapping[str, _Made],
-    gone: Container[str],
+    stays: Container[str],
 ) -> Iterator[tuple[str, _Made]]:
-    """Yield the weeks of a version by name: those whose rows are as they were, or of which some are gone, as they are known."""
+    """Yield the weeks of a version by name: those whose rows are as they were, or that stay, as they are known."""
     from tasks.train.truth.week import scored_columns  # noqa: PLC0415 - scikit-learn costs a second to import
 
-    columns = scored_columns(pq.read_schema(files[0][0].path).names)
+    columns = scored_columns({name: None for file, _ in files for name in pq.read_schema(file.path).names})
     for counted in joined.count_weeks(columns):
         name = name_week(counted.week, version.name)
         of_week = [(file, kept) for file, kept in files if file.week == counted.week and file.counts]
         is_over = _is_over(counted.week, asked)
-        digest = fingerprint([_SCORING, counted.digest, counted.counts, is_over])
+        digest = fingerprint([_SCORING, counted.digest, is_over, asked.truth.delay.total_seconds()])
         before = known.get(name)
-        if before is not None and (name in gone or before.scored.digest == digest):
+        if before is not None and (name in stays or before.scored.digest == digest):
             yield name, before
             continue
         rows = _score_week(version, counted, of_week, joined.read_week(counted.week, columns), is_over=is_over)
@@ -219,13 +232,18 @@ def _score_week(
     figures.append(Figure("drifted", sum(share * size for share, size in shares) / max(sum(sizes), 1)))
     figures.append(Figure("psi", max(kept.psi for _, kept in files)))
     figures.append(Figure("over", is_over))
-    return [_as_row(counted.week, version.name, *each) for each in figures]
-
-
-def _as_row(
-    week: date, version: str, figure: str, value: float, low: float | None = None, high: float | None = None
-) -> Row:
-    return Row(week=week, version=version, figure=figure, value=float(value), low=low, high=high)
+    return [
+        Row(
+            week=counted.week,
+            version=version.name,
+            metric=version.metric,
+            figure=each.figure,
+            value=float(each.value),
+            low=each.low,
+            high=each.high,
+        )
+        for each in figures
+    ]
 
 
 def _explain_week(week: WeekOfVersion) -> Iterator[str]:
@@ -236,30 +254,33 @@ def _explain_week(week: WeekOfVersion) -> Iterator[str]:
 
 
 _REJECTED = {
+    "already": "of keys that were predicted more than truth.delay before; predict only rows whose outcome is not known yet",
     "ambiguous": "of rows with the same key in one prediction; name more columns in truth.key",
     "keyless": "without a value in a column of truth.key; fill it in what is predicted",
     "unmet": "that came true as a class which the model has never met, and that no score has; train it anew",
 }
 
 
-def _sort_files(asked: _Asked, files: Sequence[KeptFile]) -> tuple[dict[str, list[tuple[KeptFile, Kept]]], list[str]]:
-    """Return the kept predictions by version, and sentences on those that cannot be joined."""
-    found: dict[str, list[tuple[KeptFile, Kept]]] = {}
-    other: dict[str, int] = {}
+def _sort_files(asked: _Asked, files: Sequence[KeptFile]) -> tuple[list[tuple[KeptFile, Kept]], list[str]]:
+    """Return the kept predictions that have the key, and sentences on those that are not scored."""
+    found, other = list[tuple[KeptFile, Kept]](), list[str]()
     for file in files:
         try:
             kept = read_kept(file.path)
         except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
             raise TrainingError(f"{file.path}: is damaged ({error}); move it away, and run again") from None
-        if kept.key != asked.truth.key:
-            why = f"kept by the key {', '.join(kept.key)}, and truth.key is {', '.join(asked.truth.key)}; name that one to score such"
-        elif kept.version not in asked.versions:
-            why = f"by {kept.version}, which is there no more"
+        if kept.key == asked.truth.key:
+            found.append((file, kept))
         else:
-            found.setdefault(kept.version, []).append((file, kept))
-            continue
-        other[why] = other.get(why, 0) + 1
-    return found, [f"not scored: {count(number, 'kept prediction file')} {why}" for why, number in other.items()]
+            other.append(
+                f"kept by the key {', '.join(kept.key)}, and truth.key is {', '.join(asked.truth.key)}; name that one to score such"
+            )
+    other += [f"by {kept.version}, which is there no more" for _, kept in found if kept.version not in asked.versions]
+    return found, _count_files(other)
+
+
+def _count_files(why: Iterable[str]) -> list[str]:
+    return [f"not scored: {count(number, 'kept prediction file')} {each}" for each, number in Counter(why).items()]
 
 
 def _explain_outcomes(outcomes: Outcomes, asked: _Asked) -> Iterator[str]:

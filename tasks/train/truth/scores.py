@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
@@ -18,13 +18,17 @@ SCHEMA = pa.schema(
     {
         "week": pa.date32(),
         "version": pa.string(),
+        "metric": pa.string(),
         "figure": pa.string(),
         "value": pa.float64(),
         "low": pa.float64(),
         "high": pa.float64(),
     }
 )
-"""One row a figure of the predictions that a version made in a week, which is named by its Monday; low and high are the ends of 95 %."""
+"""One row a figure of the predictions that a version made in a week, which is named by its Monday.
+
+The metric is that by which the version was ranked; low and high are the ends of 95 %.
+"""
 SCORES, _STATE = "scores.parquet", "state.json"
 
 
@@ -33,6 +37,7 @@ class Row(TypedDict):
 
     week: date
     version: str
+    metric: str
     figure: str
     value: float
     low: float | None
@@ -92,9 +97,9 @@ def read_scores(folder: Path) -> list[Row]:
         return []
     try:
         with pq.ParquetFile(path) as file:  # `read_table` imports pandas
-            rows: list[Row] = file.read(columns=SCHEMA.names).to_pylist()
+            rows: list[Row] = file.read().select(SCHEMA.names).to_pylist()
             return rows
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, KeyError, pa.ArrowException) as error:
         said = (str(error).splitlines() or [""])[0].rstrip(".")
         raise TrainingError(f"{path}: cannot be read ({said}); move it away, and the next run makes it anew") from None
 
@@ -146,13 +151,13 @@ class WeekOfVersion:
         return int(self.figures[figure]["value"]) if figure in self.figures else 0
 
 
-def by_week(rows: Iterable[Row], metrics: Mapping[str, str], metric: str) -> Iterator[WeekOfVersion]:
-    """Yield the figures of each version in each week, in the order of the rows; `metrics` by version, `metric` of one that is gone."""
-    found: dict[tuple[date, str], dict[str, Row]] = {}
+def by_week(rows: Iterable[Row]) -> Iterator[WeekOfVersion]:
+    """Yield the figures of each version in each week, in the order of the rows."""
+    found: dict[tuple[date, str, str], dict[str, Row]] = {}
     for row in rows:
-        found.setdefault((row["week"], row["version"]), {})[row["figure"]] = row
-    for (week, version), figures in found.items():
-        yield WeekOfVersion(week, version, metrics.get(version, metric), figures)
+        found.setdefault((row["week"], row["version"], row["metric"]), {})[row["figure"]] = row
+    for (week, version, metric), figures in found.items():
+        yield WeekOfVersion(week, version, metric, figures)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ the deviation of the bootstrap's draws, which tell it with fewer draws than such
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -189,7 +189,7 @@ def read_week(version: Version, classes: Sequence[Label] | None, rows: pa.Table)
     )
 
 
-def scored_columns(names: Sequence[str]) -> list[str]:
+def scored_columns(names: Iterable[str]) -> list[str]:
     """Return those of the columns of kept predictions that scores are made of."""
     return [
         each for each in names if each in {UNIT, WEIGHT, "prediction", LOW, HIGH, SET} or each.startswith(PROBABILITY)
