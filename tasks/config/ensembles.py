@@ -18,7 +18,7 @@ class Vote(ConfigModel):
 
     vote: Members
     """Other candidates of this training, by their names."""
-    weights: list[Annotated[float, Field(gt=0)]] | None = None
+    weights: list[Annotated[float, Field(ge=1e-9, le=1e9, strict=True)]] | None = None
     """How much each counts, in their order; without it, all alike."""
     time_limit_s: TimeLimit = 3600
     """Seconds that a fold, or its judgement on the hold-out, may take; its members have their own."""

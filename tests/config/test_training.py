@@ -102,6 +102,16 @@ def test_an_address_that_is_no_store_is_refused(url: str, says: str) -> None:
         ({"vote": ["one", "one"]}, "made.vote.vote: one is there twice; take one out, or give it a greater weight"),
         ({"vote": ["one"]}, "at least 2 items"),
         ({"vote": ["one", "two"], "weights": [1]}, "weights has 1 and vote 2 entries; give one weight for each member"),
+        ({"vote": ["one", "two"], "weights": [True, 1]}, "weights.0\n  Input should be a valid number"),
+        ({"vote": ["one", "two"], "weights": [2, "1"]}, "weights.1\n  Input should be a valid number"),
+        (
+            {"vote": ["one", "two"], "weights": [1e308, 1e308]},
+            "weights.0\n  Input should be less than or equal to 10000",
+        ),
+        (
+            {"vote": ["one", "two"], "weights": [1e-320, 1]},
+            "weights.0\n  Input should be greater than or equal to 0.000000001",
+        ),
     ],
 )
 def test_members_of_an_ensemble_are_other_candidates(ensemble: dict[str, Any], says: str) -> None:

@@ -28,7 +28,7 @@ from tasks.train.evaluation.members import combine_fold, combine_models
 from tasks.train.evaluation.out_of_fold import read_out_of_fold
 from tasks.train.evaluation.output_file import keep_output, read_output
 from tasks.train.evaluation.results import Combination, keep_part
-from tasks.train.models.ensembles import same_classes
+from tasks.train.models.ensembles import fit_shares, same_classes
 from tasks.train.models.model_file import load_model, save_model
 from tests.train.conftest import LOGISTIC, check_rows, sklearn_table, training
 
@@ -264,6 +264,15 @@ def test_what_cannot_be_a_part_of_an_ensemble_is_told_before_any_fit() -> None:
         "training.candidates.odd: its member svm, sklearn.svm.LinearSVC, tells no probabilities, which an ensemble is made "
         "of; add calibrate: sigmoid to svm, or take it out",
     ]
+
+
+def test_members_that_are_always_sure_and_wrong_count_alike() -> None:
+    """No share of them is better than another."""
+    sure = np.array([[1.0, 0.0], [0.0, 1.0]])
+
+    shares = fit_shares(np.hstack([sure, sure]), 2, np.array(["a", "b"]), np.array(["b", "a"]), None)
+
+    assert shares == (0.5, 0.5)
 
 
 def test_members_that_know_other_classes_are_no_ensemble() -> None:

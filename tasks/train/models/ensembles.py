@@ -79,7 +79,8 @@ def fit_shares(told: Array, members: int, classes: Array, truth: Array, weight: 
     Hubbard: Super Learner, 2007, section 3; Breiman: Stacked Regressions, 1996,
     on why none may be below zero). Where members know nothing, what folds say is
     a little worse than chance, and a final model that may turn that round would
-    look better than it is.
+    look better than it is. All count alike where none ever gave what is true a
+    probability.
 
     Args:
         told: The probability of each class by each member, one after another.
@@ -93,7 +94,8 @@ def fit_shares(told: Array, members: int, classes: Array, truth: Array, weight: 
     wanted = (truth[:, None] == classes[None, :]).astype(float)
     scale = np.ones(len(told)) if weight is None else np.sqrt(weight)
     found, _ = nnls((each * scale[:, None, None]).reshape(-1, members), (wanted * scale[:, None]).ravel())
-    return tuple((found / found.sum()).tolist())
+    shares = found / found.sum() if found.any() else np.full(members, 1 / members)
+    return tuple(shares.tolist())
 
 
 def same_classes(known: Mapping[str, Array | None]) -> None:
