@@ -23,7 +23,7 @@ def export_to_target(table: str, target: str, data: Path, *, name: str | None, o
         TidemillError: the table cannot be read, or not written there.
 
     """
-    trust(target)
+    trust("target", target)
     try:
         export = Export(to=target, table=name, overwrite=overwrite)
     except ValidationError as error:

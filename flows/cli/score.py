@@ -41,6 +41,8 @@ def score_rows(pipeline: str, data: Path, address: tuple[str, int], limits: Endp
         version, host = scorer.serving.model.version, f"[{address[0]}]" if ":" in address[0] else address[0]
         url = f"http://{host}:{listener.getsockname()[1]}"
         print_line(console, f"{models.name} predicts {version.target} by {version.name} ({version.candidate}) at {url}")
+        if scorer.warning is not None:
+            print_line(console, f"warning: {scorer.warning}")
         # A page in a browser, whose name leads here, is not taken for this machine's own.
         if ip_address(listener.getsockname()[0]).is_loopback:
             app = TrustedHostMiddleware(app, allowed_hosts=[*_THIS_MACHINE, host])

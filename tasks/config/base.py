@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
@@ -28,17 +28,20 @@ _UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes", "s": "seconds
 _ISO_DURATION = TypeAdapter(timedelta)
 
 
-_trusted: set[str] = set()
+Kind = Literal["browser", "function", "package", "target"]
+"""What a pipeline file may name that is run, or written to."""
+
+_trusted: set[tuple[Kind, str]] = set()
 
 
-def trust(text: str) -> None:
-    """Have what a pipeline file on disk names be run, or written to; a form of the UI may name nothing else."""
-    _trusted.add(text)
+def trust(kind: Kind, text: str) -> None:
+    """Have what a pipeline file on disk names be run, or written to; a form of the UI may name nothing else of the kind."""
+    _trusted.add((kind, text))
 
 
-def is_trusted(text: str) -> bool:
-    """Return whether a pipeline file on disk names a function, or a target."""
-    return text in _trusted
+def is_trusted(kind: Kind, text: str) -> bool:
+    """Return whether a pipeline file on disk names something of a kind."""
+    return (kind, text) in _trusted
 
 
 MODELS: list[type[ConfigModel]] = []

@@ -43,7 +43,7 @@ class Export(ConfigModel):
             raise ValueError(f"table is of a database, and {self.to!r} is none; take table out")
         if self.password is not None and kind != "postgresql":
             raise ValueError(f"password is of postgresql://, and {self.to!r} needs none; take password out")
-        if not is_trusted(self.to):
+        if not is_trusted("target", self.to):
             raise ValueError(
                 f"{self.to!r} is written to from a pipeline file on disk alone; give the path of the file instead"
             )

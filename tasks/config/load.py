@@ -255,7 +255,7 @@ def _trust_targets(section: Any) -> None:
         for target in value if isinstance(value, list) else [value]:
             to = target.get("to") if isinstance(target, dict) else target
             if isinstance(to, str):
-                trust(to)
+                trust("target", to)
 
 
 def _trust_browsers(sources: Any) -> None:
@@ -263,7 +263,7 @@ def _trust_browsers(sources: Any) -> None:
     for source in sources.values() if isinstance(sources, dict) else ():
         render = source.get("render") if isinstance(source, dict) else None
         if isinstance(render, dict) and isinstance(render.get("browser"), str):
-            trust(render["browser"])
+            trust("browser", render["browser"])
 
 
 def _inline_queries(document: dict[str, Any], path: Path, mistakes: dict[Keys, str]) -> dict[str, Any]:
@@ -318,5 +318,5 @@ def _locate_function(table: dict[str, Any], path: Path) -> dict[str, Any]:
     file = path.parent / (module if module.endswith(".py") else f"{module.replace('.', '/')}.py")
     if file.is_file():
         function = f"{file.absolute()}:{name}"
-    trust(function)
+    trust("function", function)
     return {**table, "python": function}

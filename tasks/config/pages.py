@@ -44,7 +44,7 @@ class Render(ConfigModel):
 
     @model_validator(mode="after")
     def _is_trusted(self) -> Render:
-        if self.browser is not None and not is_trusted(self.browser):
+        if self.browser is not None and not is_trusted("browser", self.browser):
             raise ValueError(
                 f"{self.browser!r} is run from a pipeline file on disk alone; give the path of the file instead, "
                 "or take browser out"

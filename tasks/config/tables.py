@@ -48,7 +48,7 @@ class MadeTable(ConfigModel):
             raise ValueError("python needs inputs, the tables that the function is given; add inputs: [table]")
         if len({each.replace("-", "_") for each in self.inputs}) < len(self.inputs):
             raise ValueError(f"two of the inputs {', '.join(self.inputs)} have one name as arguments; take one out")
-        if self.python is not None and not is_trusted(self.python):
+        if self.python is not None and not is_trusted("function", self.python):
             raise ValueError(
                 f"{self.python!r} is run from a pipeline file on disk alone; give the path of the file instead"
             )

@@ -23,7 +23,8 @@ def trust_packages(section: object) -> None:
     """Let the packages be imported that the section `training` of a file names in so many letters; of what is no list, its validation tells."""
     names = section.get("trusted") if isinstance(section, dict) else None
     for name in names if isinstance(names, list) else ():
-        trust(_text_of(name))
+        if isinstance(name, str):
+            trust("package", name)
 
 
 def check_trusted(names: Iterable[str]) -> None:
@@ -31,7 +32,7 @@ def check_trusted(names: Iterable[str]) -> None:
     for name in names:
         if mistake := find_refusal(name):
             raise ValueError(f"{name!r} {mistake}")
-        if not is_trusted(_text_of(name)):
+        if not is_trusted("package", name):
             raise ValueError(
                 f"{name!r} is trusted where a pipeline file on disk says so itself, and by no form, parameter or "
                 "environment variable; write it into the file, and give the file's path"
@@ -43,6 +44,8 @@ def find_refusal(name: str) -> str | None:
     top = name.partition(".")[0]
     if not _PATH.fullmatch(name):
         return "is no name of a package; write it as it is imported, e.g. my_package or my_package.models"
+    if top == "__main__":
+        return "is whatever is run, and another elsewhere; put its classes into a module of their own, and name that"
     if top in _KNOWN:
         return "has estimators that are known without it; take it out"
     if top in _BENEATH or top in _OURS:
@@ -50,7 +53,3 @@ def find_refusal(name: str) -> str | None:
     if top in sys.stdlib_module_names:
         return "is a part of Python: with it a model file might run whatever it likes; take it out"
     return None
-
-
-def _text_of(name: object) -> str:
-    return f"training.trusted {name}"

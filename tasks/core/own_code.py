@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from importlib.metadata import packages_distributions, version
 from importlib.util import find_spec
@@ -48,19 +49,35 @@ def _tell(package: str, distributions: Iterable[str]) -> str:
         return MISSING
     folders = [Path(folder) for folder in spec.submodule_search_locations or ()]
     single = [Path(spec.origin)] if not folders and spec.has_location and spec.origin else []
+    if single and not single[0].is_file():  # a module in an archive
+        folders, single = single, []
     versions = [f"{name} {version(name)}" for name in sorted(set(distributions))]
     return ", ".join([*versions, f"code {_hash(folders, single)[:16]}"])
 
 
 def _hash(folders: Iterable[Path], single: Iterable[Path]) -> str:
     files = {path.name: path for path in single}
-    for folder in folders:
-        files |= {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if _counts(path)}
+    for folder in reversed([*folders]):  # of two portions of a package the first one's modules are imported
+        files |= dict(_within(folder))
     told = hashlib.sha256()
     for name, path in sorted(files.items()):
         told.update(f"{name}\0{hash_file(path)}\0".encode())
     return told.hexdigest()
 
 
+def _within(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Yield the files of a package by their paths in it, through links; of one in an archive, the archive."""
+    if not folder.is_dir():
+        yield from ((path.name, path) for path in folder.parents if path.is_file())
+        return
+    seen: set[str] = set()
+    for place, inner, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(place)
+        inner[:] = sorted(name for name in inner if name != _CACHES) if real not in seen else []  # a link may lead back
+        seen.add(real)
+        paths = (Path(place, name) for name in names)
+        yield from ((each.relative_to(folder).as_posix(), each) for each in paths if _counts(each))
+
+
 def _counts(path: Path) -> bool:
-    return path.is_file() and path.suffix not in _BYTECODE and _CACHES not in path.parts
+    return path.is_file() and path.suffix not in _BYTECODE

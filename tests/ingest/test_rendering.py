@@ -200,7 +200,7 @@ async def test_a_browser_that_is_not_there_is_one_error(
     """It says what to do."""
     monkeypatch.setenv("PATH", str(tmp_path))
     for browser in render.values():
-        trust(browser)
+        trust("browser", browser)
     source = pages(site, "/page-3", render=render)
 
     async with open_browsers() as own:

@@ -94,7 +94,7 @@ def shop_in(root: Path) -> Shop:
     module = root.parent / "shop_functions.py"
     module.write_text(MODULE)
     python = f"{module}:doubled"
-    trust(python)
+    trust("function", python)
     sources: Mapping[str, Any] = {
         "sales": {"kind": "files", "path": "inbox/*.csv"},
         "weather": {"kind": "api", "url": "http://127.0.0.1/weather", "partitions": {"half": ["1", "2"]}, "key": ["day"]},

@@ -44,7 +44,7 @@ def pipeline_of(**tables: Mapping[str, Any]) -> Pipeline:
     """Return a pipeline of one source and these tables, whose functions may run."""
     for table in tables.values():
         if "python" in table:
-            trust(table["python"])
+            trust("function", table["python"])
     return Pipeline.model_validate({"name": "made", "sources": SOURCES, "tables": tables})
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from tasks.train.evaluation.folds import evaluate_fold
 from tasks.train.evaluation.job import CandidateJob, plan_jobs
 from tasks.train.evaluation.leaderboard import Leaderboard
 from tasks.train.evaluation.results import CandidateResult, combine_folds
+from tests.train.own_packages import installed
 
 SKLEARN_SETS: dict[str, Any] = {
     "breast_cancer": load_breast_cancer,
@@ -148,3 +149,16 @@ def mixed_table(rows: int = 400, categories: int = 300) -> dict[str, Any]:
         "seen": pd.date_range("2012-01-01", periods=rows, freq="D"),
         "y": [i % 17 > 8 for i in range(rows)],
     }
+
+
+@pytest.fixture(scope="session")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of packages of one's own, one for all tests: to look for distributions on another path takes long."""
+    return tmp_path_factory.mktemp("packages")
+
+
+@pytest.fixture
+def own_packages(packages: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Have the packages of one's own there."""
+    with installed(packages, monkeypatch):
+        yield

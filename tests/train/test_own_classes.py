@@ -7,13 +7,11 @@ import re
 import shutil
 import sys
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pydantic import ValidationError
@@ -23,10 +21,8 @@ from tasks.config import Pipeline, load_pipeline
 from tasks.config.base import trust
 from tasks.config.trusted import trust_packages
 from tasks.core.errors import ConfigError, TrainingError
-from tasks.core.isolation.client import stop_call_server
 from tasks.train.checks.section import check_training
 from tasks.train.checks.training_set import write_training_set
-from tasks.train.data.features import features_among
 from tasks.train.data.training_set import TrainingSet
 from tasks.train.evaluation.folds import Attempt, evaluate_fold, fit_rows
 from tasks.train.evaluation.holdout import judge_finalist, measure_importances
@@ -35,120 +31,16 @@ from tasks.train.evaluation.leaderboard import Leaderboard
 from tasks.train.models.estimators import load_estimator
 from tasks.train.predict.batches import predict_rows
 from tasks.train.predict.inputs import read_input
-from tasks.train.predict.model import ServingModel
 from tasks.train.registry import decide_champion, list_versions, load_model, promote
-from tests.documented import DOCS, blocks, code_of
+from tests.documented import DOCS, blocks
 from tests.train.conftest import LOGISTIC, sklearn_table, training, write_table
+from tests.train.own_packages import NEAREST, TRUSTED
 from tests.train.publishing import judge
 from tests.train.test_registry import nodes_of
 
-NEAREST = {"estimator": "my_models.NearestCentre", "params": {"temperature": 100.0}}
-TRUSTED = ["my_models", "my_features", "odd_models", "dying"]
 QUERY = "SELECT * EXCLUDE (row) FROM rows ORDER BY row"
-ODD = '''
-"""Classes that are not as they should be."""
 
-import os
-from os import system
-
-import numpy as np
-from sklearn.base import BaseEstimator
-from sklearn.linear_model import LogisticRegression
-from my_models import NearestCentre
-
-
-class Odd(NearestCentre):
-    def __init__(self, how="", temperature=1.0):
-        self.how = how
-        self.temperature = temperature
-
-    def fit(self, X, y):
-        super().fit(X, y)
-        if self.how == "prints":
-            print("much to say")
-        if self.how == "turns":
-            self.classes_ = self.classes_[::-1]
-        if self.how == "keeps a function":
-            self.function_ = lambda x: x
-        return self
-
-    def predict_proba(self, X):
-        probability = self.tell(X)
-        if self.how == "wipes":
-            X[:] = 0
-        return probability
-
-    def tell(self, X):
-        return {
-            "drops": lambda p: p[1:],
-            "loses far ones": lambda p: np.where(X[:, :1] > 1000, np.nan, p),
-            "misses": lambda p: np.where(p == p.max(), np.nan, p),
-            "doubles": lambda p: 2 * p,
-            "narrows": lambda p: p[:, :1],
-            "ranks": lambda p: (lambda q: q / q.sum(axis=1, keepdims=True))(p.argsort(axis=0) + 1.0),
-            "draws": lambda p: np.random.default_rng().dirichlet([1.0] * p.shape[1], len(p)),
-        }.get(self.how, lambda p: p)(super().predict_proba(X))
-
-    def predict(self, X):
-        return np.full(len(X), 7) if self.how == "invents" else super().predict(X)
-
-
-class Forgets(Odd):
-    def __getstate__(self):
-        return {**self.__dict__, "centres_": self.centres_ * 0}
-
-
-class Changes(NearestCentre):
-    def __init__(self, temperature=1.0):
-        self.temperature = 2 * temperature
-
-
-class Loses(NearestCentre):
-    def __init__(self, temperature=1.0):
-        pass
-
-
-class Centred(BaseEstimator):
-    def __init__(self, rows=None):
-        self.rows = rows
-
-    def fit(self, X, y=None):
-        return self
-
-    def transform(self, X):
-        return (X - X.mean()).to_numpy()[: self.rows]
-
-
-class Plain:
-    fit = predict = get_params = print
-
-
-class Neither(BaseEstimator):
-    fit = predict = print
-'''
-
-
-@pytest.fixture(scope="module")
-def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of the packages, one for all tests: to look for distributions on another path takes long."""
-    return tmp_path_factory.mktemp("packages")
-
-
-@pytest.fixture(autouse=True)
-def _packages(packages: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Put the documented modules and odd ones where they can be imported, trusted as by a file; afterwards they are unknown."""
-    stop_call_server()  # it has the paths of before
-    (packages / "my_models.py").write_text(code_of("extending.md", "An estimator"))
-    (packages / "my_features.py").write_text(code_of("extending.md", "A transformer"))
-    (packages / "odd_models.py").write_text(ODD)
-    (packages / "dying.py").write_text("import os\n\nos._exit(3)\n")
-    monkeypatch.syspath_prepend(packages)
-    monkeypatch.setattr("tasks.config.base._trusted", set())
-    trust_packages({"trusted": TRUSTED})
-    yield
-    stop_call_server()
-    for name in TRUSTED:
-        sys.modules.pop(name, None)
+pytestmark = pytest.mark.usefixtures("own_packages")
 
 
 def write(folder: Path, trusted: str) -> Path:
@@ -203,7 +95,7 @@ def test_nothing_but_a_file_trusts_a_package(tmp_path: Path, monkeypatch: pytest
     """Neither a form, nor another key of the file, nor the environment, from which the file takes a value."""
     section = {"query": "rows", "target": "y", "trusted": ["evil"], "candidates": {"only": LOGISTIC}}
     form = {"name": "own", "sources": {"rows": {"kind": "files", "path": "*.csv"}}, "training": section}
-    trust("evil")  # as a target of an export of that name would be
+    trust("target", "evil")  # as a target of an export of that name would be
     monkeypatch.setenv("PACKAGE", "evil")
 
     with pytest.raises(ValidationError, match="'evil' is trusted where a pipeline file on disk says so itself"):
@@ -222,6 +114,7 @@ def test_nothing_but_a_file_trusts_a_package(tmp_path: Path, monkeypatch: pytest
     ("name", "said"),
     [
         ("os", "'os' is a part of Python"),
+        ("__main__", "is whatever is run, and another elsewhere"),
         ("builtins", "'builtins' is a part of Python"),
         ("sklearn", "'sklearn' has estimators that are known without it"),
         ("numpy.core", "is no package of your own"),
@@ -253,6 +146,7 @@ def test_some_packages_are_not_to_be_trusted(tmp_path: Path, name: str, said: st
         ("odd_models.Plain", "is not derived from sklearn.base.BaseEstimator"),
         ("odd_models.Neither", "is neither a classifier nor a regressor"),
         ("os.system", "is not an estimator of"),
+        ("__main__.Own", "is not an estimator of"),
         ("gone.Class", "needs the package gone, which is not installed; install it"),
     ],
 )
@@ -371,28 +265,6 @@ def test_it_is_loaded_by_processes_that_may_be_killed(plan: Plan) -> None:
     assert mistakes[3].startswith(f"{key}.features.preprocessing.transformers.0: 'my_features.Gone': is not there")
     assert planned["dying"].preloaded == (), "what is preloaded is in a process without limits"
     assert not set(TRUSTED) & set(sys.modules)
-
-
-def test_it_is_asked_as_it_was_scored_and_its_answers_are_looked_at(tmp_path: Path) -> None:
-    """One that changes the rows it is given serves what it scored; one within a calibration that gives NaN serves nothing."""
-    columns = sklearn_table("iris")
-    far = columns | {"x0": columns["x0"] * 1e6}
-
-    def serve(how: str, **changes: Any) -> ServingModel:
-        odd = {"estimator": "odd_models.Odd", "params": {"how": how, "temperature": 100.0}, **changes}
-        judged = judge(tmp_path / how, columns, odd, query=QUERY, trusted=TRUSTED)
-        version = judged.publish()
-        model = load_model(judged.models / version.name / "model.skops", version.types, TRUSTED)
-        return ServingModel(version, model, features_among(pa.field(name, pa.float64()) for name in version.features))
-
-    told, _ = serve("wipes").predict(pa.table(columns))
-    sure = np.column_stack([told[f"probability_{label}"] for label in range(3)])
-    calibrated = serve("loses far ones", calibrate="sigmoid")
-
-    assert told["prediction"].to_pylist() == sure.argmax(axis=1).tolist()
-    assert calibrated.predict(pa.table(columns))[0].num_rows == 150
-    with pytest.raises(TrainingError, match="predict_proba returns what is no finite number"):
-        calibrated.predict(pa.table(far))
 
 
 def test_what_it_prints_and_is_made_of_is_kept(plan: Plan) -> None:

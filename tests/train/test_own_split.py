@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,8 @@ def test_its_last_pair_is_the_hold_out_and_its_pairs_of_the_others_the_folds(bui
     assert found.error is None
     assert edited.split.path != job.split.path
     assert edited.fingerprint != job.fingerprint
+    job.split.path.write_bytes(edited.split.path.read_bytes() + b"other")
+    assert replace(job).fingerprint != job.fingerprint, "other rows were drawn"
 
 
 def test_other_code_of_it_holds_out_other_rows_than_the_champion_was_judged_on(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from tasks.config import AnyCandidate, Candidate, Stack, Training
+from tasks.config import AnyCandidate, Candidate, OwnSplit, Stack, Training
 from tasks.config.metrics import METRICS
 from tasks.core.own_code import code_versions
 from tasks.core.registry import import_path
@@ -65,6 +65,7 @@ class CandidateJob:
                 **({"members": [member.fingerprint for member in self.members]} if self.members else {}),
                 **({"metrics": self.metrics} if self.metrics else {}),
                 **({"kept_from_models": kept} if (kept := self._kept_from_models) else {}),
+                **({"drawn": hash_file(self.split.path)} if isinstance(self.training.split, OwnSplit) else {}),
             }
         )
 
@@ -136,7 +137,8 @@ def versions_for(job: CandidateJob) -> dict[str, str]:
     """Return the versions that this process has of what a candidate's results depend on."""
     packages = {path.partition(".")[0] for path in job.estimators} - {"sklearn", *job.own_packages}
     libraries = versions("scikit-learn", "numpy", "scipy", "pandas", "skops", *sorted(packages))
-    return libraries | code_versions(job.own_packages) | split_code(job.training.split)
+    trusted = job.training.trusted if job.own_packages else ()  # a class may be derived from one of another of them
+    return libraries | code_versions([*job.own_packages, *trusted]) | split_code(job.training.split)
 
 
 def _hash_module(path: str) -> str:

@@ -51,7 +51,7 @@ def hold(folder: DataFolder, pipeline: str, name: str | None, trusted: Collectio
 
     Raises:
         ConfigError: there is no such version, or none serves.
-        TrainingError: its model, or the training set that it is of, is not there as it was.
+        TrainingError: its model, its code, or the training set that it is of, is not there as it was.
 
     """
     models = folder.models(pipeline)
@@ -59,6 +59,10 @@ def hold(folder: DataFolder, pipeline: str, name: str | None, trusted: Collectio
     if name is None and champion is None:
         raise ConfigError(f"no version of {pipeline} serves yet; run its pipeline first, or name a version")
     version = read_version(models, name or (champion.version if champion else ""))
+    if changed := version.changed:
+        raise TrainingError(
+            f"{changed}, so that it is another model; put its code back, or hand on the version of a new run"
+        )
     path = folder.training(pipeline) / "training_set.arrow"
     gone = (
         f"run the pipeline as it was then, or hand on the version of a new run, with the training set of {folder.root}"

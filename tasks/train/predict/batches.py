@@ -108,6 +108,11 @@ def _predict(  # noqa: PLR0913, PLR0917 - the same
     awaited = None if truth is None else read_awaited(truth)
     keeping = None if truth is None or awaited is None else Keeping(truth, rows.name, awaited, datetime.now(UTC))
     doubts = rows.warnings
+    if changed := version.changed:
+        doubts = (
+            *doubts,
+            f"{changed}, and may predict otherwise than it was scored; train again, or put its code back",
+        )
     with opened(rows, tables, version.features, spill, ReadLimits(pace.batch_rows, limits, pace.stop)) as stream:
         model = ServingModel(version, loaded, features_among(stream.schema.field(name) for name in version.features))
         _check_names(rows, stream.schema, model)

@@ -105,7 +105,7 @@ def promote(models: Path, name: str, trusted: Collection[str] = ()) -> Decision:
         from tasks.train.models.model_file import load_model  # noqa: PLC0415 - skops: a second
 
         load_model(models / name / MODEL_FILE, version.types, trusted)  # a model that cannot be loaded cannot serve
-        reason = "promoted by hand"
+        reason = f"promoted by hand{_doubt(version)}"
         if damaged:
             (models / CHAMPION).replace(models / DAMAGED)
             reason += f"; the damaged {CHAMPION}, with the decisions before, is kept as {DAMAGED}"
@@ -129,10 +129,15 @@ def roll_back(models: Path) -> Decision:
         if not before:
             raise ConfigError(f"no version of {models.name} has served before {champion.version}; name one to promote")
         name = before[-1]
-        reason = f"rolled back from {champion.version}"
+        reason = f"rolled back from {champion.version}{_doubt(there[name])}"
         decision = Decision(name, name, reason, now(), by_hand=True)
         keep(models, champion, there[name], decision, previous=before[:-1])
         return decision
+
+
+def _doubt(version: Version) -> str:
+    """Return what is to be known beside a decision by hand."""
+    return f"; {changed}, and may predict otherwise than it was scored" if (changed := version.changed) else ""
 
 
 def keep(

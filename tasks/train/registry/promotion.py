@@ -119,7 +119,9 @@ def compare_models(models: Path, champion: Champion, version: Version, leaderboa
 
 
 def _mismatch(serving: Version, version: Version, kinds: dict[str, str]) -> str | None:
-    """Return what keeps the champion from predicting the new hold-out."""
+    """Return what keeps the champion from predicting the new hold-out as it was made."""
+    if changed := serving.changed:
+        return changed
     for name in ("target", "task"):
         if getattr(serving, name) != getattr(version, name):
             return f"the {name} was {getattr(serving, name)} for {serving.name}, and is {getattr(version, name)} now"

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 
 from tasks.config import DecisionRule, Label, QueryLimits, Split
 from tasks.core.errors import ConfigError
+from tasks.core.own_code import code_versions
 from tasks.core.storage import json_reader
 from tasks.train.assessment.assess import Assessment
 from tasks.train.data.drift import Reference
@@ -146,6 +147,14 @@ class Version:
     def of_model(self) -> str:
         """Return what tells its model from others."""
         return self.model or self.fingerprint
+
+    @property
+    def changed(self) -> str | None:
+        """Return which packages that its classes may be of have other code now, in a clause; None where none has."""
+        now = code_versions(self.code) if self.types else {}
+        names = [name for name, told in now.items() if told != self.code[name]]
+        verb = "has" if len(names) == 1 else "have"
+        return f"{' and '.join(names)} {verb} changed since {self.name} was made" if names else None
 
     @property
     def declared(self) -> KeptCandidate:

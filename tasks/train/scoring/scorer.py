@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, MutableMapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 
 from tasks.core.errors import ConfigError, TrainingError
+from tasks.core.own_code import code_versions
 from tasks.train.data.column_kinds import ARROW_TYPES
 from tasks.train.data.drift import Drift, count_values, measure_drift
 from tasks.train.data.features import features_among
@@ -83,15 +84,26 @@ class Serving:
             self._asked = []
 
 
-def load_serving(models: Path, trusted: Collection[str] = ()) -> Serving:
-    """Return the champion, ready to answer; `trusted` are the packages that its pipeline file trusts.
+def load_serving(
+    models: Path, trusted: Collection[str] = (), imported: MutableMapping[str, str] | None = None
+) -> Serving:
+    """Return the champion, ready to answer.
+
+    Args:
+        models: The pipeline's models.
+        trusted: Packages that its pipeline file trusts.
+        imported: What told the code of packages when this process first loaded a model that may be of such; added to.
 
     Raises:
         ConfigError: none serves.
-        TrainingError: champion.json, its version or its model is damaged.
+        TrainingError: champion.json, its version or its model is damaged, or this process has other code than is there now.
 
     """
     version = read_serving(models)
+    known = {} if imported is None else imported
+    now = code_versions(trusted) if version.types else {}
+    if stale := [name for name, told in now.items() if known.setdefault(name, told) != told]:
+        raise TrainingError(f"{' and '.join(stale)} changed since score began; start it again")
     schema = pa.schema([pa.field(name, ARROW_TYPES[kind]) for name, kind in version.features.items()])
     loaded = load_model(models / version.name / MODEL_FILE, version.types, trusted)
     model = ServingModel(version, loaded, features_among(schema))
@@ -103,6 +115,16 @@ def load_serving(models: Path, trusted: Collection[str] = ()) -> Serving:
             f"{version.name} cannot predict ({error}); promote another version, or train again"
         ) from None
     return Serving(model, datetime.now(UTC).isoformat(timespec="seconds"))
+
+
+def _doubt(serving: Serving) -> str | None:
+    """Return why a version may answer otherwise than it was scored."""
+    changed = serving.model.version.changed
+    return (
+        f"{changed}, and may answer otherwise than it was scored; train again, or put its code back"
+        if changed
+        else None
+    )
 
 
 Stamp = tuple[tuple[int, int, int] | None, ...]
@@ -119,9 +141,10 @@ class Scorer:
     def __init__(self, models: Path, most_rows: int = MOST_ROWS, trusted: Collection[str] = ()) -> None:
         self.models, self.most_rows, self._trusted = models, most_rows, trusted
         self._stamp = self._look()
-        self.serving = load_serving(models, trusted)
-        self.warning: str | None = None
-        """Why a champion that was to take over does not."""
+        self._imported: dict[str, str] = {}
+        self.serving = load_serving(models, trusted, self._imported)
+        self.warning = _doubt(self.serving)
+        """Why a champion that was to take over does not, or may answer otherwise than it was scored."""
 
     def answer(self, bodies: Sequence[bytes]) -> list[Answer]:
         """Return the answer to each of some requests, whose rows are predicted together."""
@@ -168,17 +191,19 @@ class Scorer:
         self._stamp = stamp
         before = self.serving.model.version
         try:
-            taken = load_serving(self.models, self._trusted)
+            taken = load_serving(self.models, self._trusted, self._imported)
         except Exception as error:  # noqa: BLE001 - whatever keeps it from being loaded, the one before serves on
             if isinstance(error, OSError):
                 self._stamp = ()  # it may be there at the next look
             self.warning = f"{error}; {before.name} serves on"
             tell(f"warning: {self.warning}")
             return
-        self.warning = None
+        self.warning = _doubt(taken)
         if taken.model.version != before:
             self.serving = taken
             tell(f"{taken.model.version.name} ({taken.model.version.candidate}) serves in place of {before.name}")
+            if self.warning is not None:
+                tell(f"warning: {self.warning}")
 
     def _look(self) -> Stamp:
         """Return what tells apart the champion's files as they are from those of before."""

@@ -97,7 +97,7 @@ def measure_function(folder: Path, rounds: int) -> Told:
     path = folder / "delays.py"
     path.write_text(FUNCTION)
     called = f"{path}:by_hour"
-    trust(called)
+    trust("function", called)
     made = _pipeline(folder, {"made": {"python": called, "inputs": ["flights"]}})
     asyncio.run(convert(made, folder))
     peer, within = folder / "peer.parquet", []
