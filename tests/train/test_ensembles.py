@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
+from tasks.config.trusted import trust_packages
 from tasks.core.errors import TrainingError
 from tasks.train.checks.section import check_training
 from tasks.train.evaluation.folds import evaluate_fold
@@ -32,6 +34,23 @@ from tasks.train.models.ensembles import fit_shares, same_classes
 from tasks.train.models.model_file import load_model, save_model
 from tests.train.conftest import LOGISTIC, check_rows, sklearn_table, training
 
+ODD = """
+from sklearn.naive_bayes import GaussianNB
+
+
+class Odd(GaussianNB):
+    def __init__(self, how=""):
+        super().__init__()
+        self.how = how
+
+    def fit(self, X, y):
+        super().fit(X, y)
+        if self.how == "keeps":
+            self.function_ = lambda x: x
+        if self.how == "turns":
+            self.classes_ = self.classes_[::-1]
+        return self
+"""
 Jobs = Callable[..., dict[str, CandidateJob]]
 QUERY = "SELECT * EXCLUDE (row) FROM rows ORDER BY row"
 THIRDS = {"by": "random", "folds": 3}
@@ -245,6 +264,34 @@ def test_rows_count_by_their_weights_to_a_final_model(jobs: Jobs) -> None:
     assert (
         "near: sklearn.neighbors.KNeighborsClassifier takes no weights of rows, and training.weights has them" in error
     )
+
+
+def test_a_final_model_of_one_s_own_is_proven_before_it_may_win(
+    jobs: Jobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By time in the second fold, where one is first fitted: a file says what it says, and its classes are in order."""
+    (tmp_path / "odd_finals.py").write_text(ODD)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("tasks.config.base._trusted", set())
+    trust_packages({"trusted": ["odd_finals"]})
+    x = np.random.default_rng(1).normal(size=90)
+    asked = {"split": {"by": "time", "column": "at", "folds": 2}, "metric": "accuracy"}
+    candidates = {name: CLASSES[name] for name in ("logistic", "tree", "stacked")}
+    planned = jobs({"at": np.arange(90), "x": x, "y": (x > 0).astype(int)}, **asked, candidates=candidates)
+    fold_scores(planned)
+
+    errors = []
+    for how in ("", "keeps", "turns"):
+        final = {"estimator": "odd_finals.Odd", "params": {"how": how}}
+        candidates["stacked"] = {"stack": ["logistic", "tree"], "final": final}
+        own = training(**asked, trusted=["odd_finals"], candidates=candidates)
+        job = replace(planned["stacked"], candidate=own.candidates["stacked"], training=own)
+        errors.append([evaluate_fold(job, fold).error or "" for fold in range(2)])
+
+    assert [first for first, _ in errors] == [""] * 3
+    assert errors[0][1] == ""
+    assert "cannot be saved: it holds odd_finals" in errors[1][1]
+    assert "has the classes_ 1, 0 of the target's 0, 1 after its fit" in errors[2][1]
 
 
 def test_what_cannot_be_a_part_of_an_ensemble_is_told_before_any_fit() -> None:

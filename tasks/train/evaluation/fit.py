@@ -58,14 +58,19 @@ def fit_model(  # noqa: PLR0913, PLR0917 - what a fit sees
     if candidate.search is not None:
         model = search_params(training, model, candidate, frame, target, unit, positive, weight)
         if candidate.calibrate is None:
-            return _held_to_classes(as_plain(model), candidate, labels, target)
+            return held_to_classes(as_plain(model), candidate, labels, target)
     if candidate.calibrate is not None:
         return calibrate(training, clone(model), candidate.calibrate, frame, target, unit, weight)
-    return _held_to_classes(as_plain(model.fit(frame, target, **fit_keys(weight))), candidate, labels, target)
+    return held_to_classes(as_plain(model.fit(frame, target, **fit_keys(weight))), candidate, labels, target)
 
 
-def _held_to_classes(model: Pipeline, candidate: Candidate, labels: Sequence[Label] | None, target: Array) -> Pipeline:
-    """Return a fitted pipeline whose estimator, where it is the user's own, knows the classes that it was fitted on."""
+def held_to_classes(model: Pipeline, candidate: Candidate, labels: Sequence[Label] | None, target: Array) -> Pipeline:
+    """Return a fitted pipeline whose estimator, where it is the user's own, knows the classes that it was fitted on.
+
+    Raises:
+        TrainingError: it does not.
+
+    """
     if is_own(candidate.estimator) and labels is not None:
         check_classes(model[-1], target)
     return model

@@ -30,7 +30,7 @@ from tasks.train.evaluation.members import combine_fold
 from tasks.train.evaluation.output_file import keep_output
 from tasks.train.evaluation.predictions import Predictions
 from tasks.train.evaluation.results import MAX_WARNINGS, FoldResult, fold_file
-from tasks.train.models.model_file import prove_saving
+from tasks.train.models.estimators import is_own
 
 _MOST_WRITTEN = 200  # characters of what a fit writes
 
@@ -51,15 +51,13 @@ def evaluate_fold(job: CandidateJob, fold: int) -> FoldResult:
     with attempted(job) as attempt:
         if job.members:
             predictions, test, attempt.fit_s = combine_fold(job, fold)
-            score = predictions.score(job.training.metric)
         else:
             train, test = job.split.sides(fold)
             model = fit_rows(job, train, attempt)
-            rows = read_rows(job, test)
-            predictions = Predictions(model, *rows, job.training_set.positive)
-            score = predictions.score(job.training.metric)
-            if job.own_packages and fold == 0:  # before it may win
-                prove_saving(model, rows[0], job.training.trusted)
+            predictions = Predictions(model, *read_rows(job, test), job.training_set.positive)
+        score = predictions.score(job.training.metric)
+        if is_own(job.final.estimator) if job.final else job.own_packages and fold == 0:  # before it may win
+            predictions.prove_saving(job.training.trusted)
         result = replace(result, score=score, metrics=predictions.metrics(job.training_set.task))
         keep_output(job.folder / fold_file(fold), predictions.output, test)
     return replace(result, fit_s=attempt.fit_s, warnings=attempt.warnings, error=attempt.error)

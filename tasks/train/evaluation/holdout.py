@@ -34,7 +34,7 @@ from tasks.train.evaluation.results import (
 )
 from tasks.train.evaluation.statistics import Bootstrap, bootstrap_interval, held_out_bootstrap
 from tasks.train.models.ensembles import members_of
-from tasks.train.models.model_file import load_model, prove_saving, save_model
+from tasks.train.models.model_file import load_model, save_model
 
 IMPORTANCE_ROWS = 2_000  # more show the same order of features
 IMPORTANCE_REPEATS = 5
@@ -46,12 +46,11 @@ def judge_finalist(job: CandidateJob) -> HoldoutResult:
     with attempted(job) as attempt:
         test = job.split.sides().test
         model = _fit(job, attempt)
-        rows = read_rows(job, test)
-        predictions = Predictions(model, *rows, job.training_set.positive)
+        predictions = Predictions(model, *read_rows(job, test), job.training_set.positive)
         score = predictions.score(job.training.metric)
         types = save_model(model, job.folder / MODEL_FILE, job.training.trusted)
         if types:
-            prove_saving(model, rows[0], job.training.trusted)
+            predictions.prove_saving(job.training.trusted)
         keep_output(job.folder / HOLDOUT_FILE, predictions.output, test)
         interval = _interval(job, predictions)
         result = replace(

@@ -13,7 +13,7 @@ from sklearn.pipeline import Pipeline
 from tasks.config import Vote
 from tasks.train.data.classes import TWO, labels_of, name_labels
 from tasks.train.data.types import Array
-from tasks.train.evaluation.fit import check_weights
+from tasks.train.evaluation.fit import check_weights, held_to_classes
 from tasks.train.evaluation.job import CandidateJob
 from tasks.train.evaluation.metrics import ModelOutput
 from tasks.train.evaluation.out_of_fold import read_out_of_fold
@@ -164,8 +164,7 @@ def _fit_final(job: CandidateJob, told: _Told, learnt: Array) -> Pipeline:
     labels = None if told.classes is None else labels_of(truth)
     classes = 1 if told.classes is None else len(told.classes)
     final = build_final(job.final, job.training, labels, len(job.members), classes)
-    fitted: Pipeline = final.fit(told.matrix[learnt], truth, **fit_keys(weight))
-    return fitted
+    return held_to_classes(final.fit(told.matrix[learnt], truth, **fit_keys(weight)), job.final, labels, truth)
 
 
 def _fit_shares(job: CandidateJob, told: _Told, learnt: Array) -> tuple[float, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import cache
 from typing import Any
 
@@ -21,6 +21,7 @@ from tasks.train.data.types import Array
 from tasks.train.evaluation.metrics import ModelOutput, compute, metric_scoring, quick_scoring, score_all
 from tasks.train.evaluation.statistics import Score
 from tasks.train.models.estimators import is_own_object
+from tasks.train.models.model_file import prove_saving
 from tasks.train.models.own import check_answers, check_length
 
 
@@ -35,7 +36,7 @@ class Predictions:
     def __init__(
         self,
         model: Pipeline | _Replay,
-        frame: pd.DataFrame | None,
+        frame: pd.DataFrame | Array | None,
         truth: Array,
         weight: Array | None = None,
         positive: Label | None = None,
@@ -129,6 +130,18 @@ class Predictions:
     def metrics(self, task: Problem) -> dict[str, float]:
         """Return the usual metrics of the task that these answers define."""
         return score_all(task, self.output)
+
+    def prove_saving(self, trusted: Collection[str]) -> None:
+        """Raise unless a model says the same of the rows once it is saved and loaded; what a file has kept of one does anyway.
+
+        `trusted` are the packages whose classes it may hold.
+
+        Raises:
+            TrainingError: it does not.
+
+        """
+        if isinstance(self._model, Pipeline) and self._frame is not None:
+            prove_saving(self._model, self._frame, trusted)
 
     def _call_model(self, method: str) -> Array:
         answers = np.asarray(getattr(self._model, method)(self._frame))

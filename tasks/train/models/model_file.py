@@ -13,6 +13,7 @@ from tasks.config.trusted import covers
 from tasks.core.errors import ConfigError, TrainingError
 from tasks.core.storage import commit
 from tasks.train.data.own_class import load_own
+from tasks.train.data.types import Array
 
 if TYPE_CHECKING:  # skops and scikit-learn cost a second and a half to import
     import pandas as pd
@@ -87,7 +88,7 @@ def save_model(model: Pipeline, path: Path, trusted: Collection[str] = ()) -> tu
     return types
 
 
-def prove_saving(model: Pipeline, frame: pd.DataFrame, trusted: Collection[str]) -> None:
+def prove_saving(model: Pipeline, frame: pd.DataFrame | Array, trusted: Collection[str]) -> None:
     """Raise unless a fitted pipeline with classes of the user's own predicts the same once it is loaded, and whatever rows it is asked together.
 
     Raises:
@@ -104,7 +105,7 @@ def prove_saving(model: Pipeline, frame: pd.DataFrame, trusted: Collection[str])
                     f"the model cannot be saved: {method} says otherwise once it is loaded; keep all that is learnt where "
                     "it is saved, in __dict__, and draw nothing at random in it"
                 )
-            alone = np.asarray(getattr(loaded, method)(frame.iloc[:few]))
+            alone = np.asarray(getattr(loaded, method)(frame[:few]))
             same = np.array_equal if said.dtype.kind not in "fc" else np.allclose  # sums differ in their last digits
             if not same(said[:few], alone):
                 raise TrainingError(
