@@ -10,16 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from tasks.config import OwnSplit
 from tasks.config.trusted import trust_packages
 from tasks.core.errors import ConfigError, TrainingError
 from tasks.core.isolation.client import stop_call_server
+from tasks.train.checks.rows import warn_of_left_out
 from tasks.train.checks.section import check_training
 from tasks.train.checks.target import find_column_mistakes
-from tasks.train.data.own_split import check_splitter, draw_pairs
-from tasks.train.data.split_file import keep_split
+from tasks.train.data.own_split import check_splitter, draw_own, draw_pairs
+from tasks.train.data.split_file import Sides, keep_split
 from tasks.train.data.training_set import TrainingSet
 from tasks.train.evaluation.folds import evaluate_fold
 from tasks.train.evaluation.job import plan_jobs
@@ -30,6 +32,9 @@ from tests.train.publishing import judge
 QUERY = "SELECT * EXCLUDE (row) FROM rows ORDER BY row"
 SPLIT = {"by": "own", "splitter": "my_splits.Blocks", "params": {"side": 2}, "columns": ["x0", "x1"]}
 ODD = """
+import sys
+import time
+
 import numpy as np
 
 
@@ -52,6 +57,8 @@ class Odd:
             "thirds": lambda: (rows[:9], rows[9:18], rows[18:]),
             "draws": lambda: tuple(np.split(np.random.default_rng().permutation(len(X)), [half])),
             "raises": lambda: 1 // 0,
+            "sleeps": lambda: time.sleep(60),
+            "exits": lambda: sys.exit(0),
         }[self.how]()
 
 
@@ -159,6 +166,25 @@ def test_one_pair_makes_no_folds_and_another_class_no_split() -> None:
             draw(splitter, **params)
         split = OwnSplit(splitter=splitter, params=params, columns=("x",))
         assert [said in mistake for mistake in check_splitter(split, ("odd_splits",))] == [True]
+
+
+def test_one_that_does_not_end_or_ends_its_process_or_leaves_rows_out_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first without a key that it has not, the second with the code that it ended with."""
+    table = pa.table({"x": range(20)})
+    asked = training(split=SPLIT, trusted=["my_splits"])
+
+    def drawn(how: str, said: str) -> None:
+        split = OwnSplit(splitter="odd_splits.Odd", params={"how": how}, columns=("x",))
+        with pytest.raises(TrainingError, match=f"^training.split: odd_splits.Odd: {said}"):
+            draw_own(split, ("odd_splits",), 1, table, None)
+
+    drawn("exits", "its process ended by itself with exit code 0; ")
+    monkeypatch.setattr("tasks.train.data.own_split._TIME_S", 1.0)
+    drawn("sleeps", "was killed after 1 s; make it cheaper$")
+    told = warn_of_left_out(asked, 569, Sides(np.arange(100), np.arange(100, 189)))
+
+    assert [each.partition(";")[0] for each in told] == ["the splitter leaves out 380 of 569 rows"]
+    assert warn_of_left_out(training(), 569, Sides(np.arange(100), np.arange(100, 189))) == []
 
 
 def draw(splitter: str, **params: Any) -> Any:

@@ -136,6 +136,8 @@ def _work(request: Request, writer: Connection, server: int) -> None:
             with suppress(AttributeError, OSError):  # nobody may read it
                 sys.stdout.flush()
             writer.send((how, _peak_bytes(), answer))
+    except SystemExit as error:  # with the code that Python itself would end with
+        os._exit(error.code & 0xFF if isinstance(error.code, int) else int(error.code is not None))
     finally:
         os._exit(1)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from tasks.config import Training
+from tasks.config import OwnSplit, Training
 from tasks.train.checks.columns import (
     warn_of_columns,
     warn_of_duplicate_columns,
@@ -40,4 +40,13 @@ def warn_of_rows(training: Training, table: pa.Table, target: Target, sides: Sid
     found += warn_of_leakage(table, features, training, target.task, sides)
     found += warn_of_groups(table, features, training, sides)
     found += warn_of_weights(training, target.task)
+    found += warn_of_left_out(training, table.num_rows, sides)
     return tuple(found)
+
+
+def warn_of_left_out(training: Training, rows: int, sides: Sides) -> list[str]:
+    """Return a warning where a splitter of the user's own leaves rows out, which nothing else tells."""
+    left = rows - len(sides.train) - len(sides.test)
+    if not isinstance(training.split, OwnSplit) or not left:
+        return []
+    return [f"the splitter leaves out {left:,} of {rows:,} rows; have its last pair hold them if they are to count"]

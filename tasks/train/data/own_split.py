@@ -41,12 +41,14 @@ def draw_own(
         target: The class of each row by its number, for classification.
 
     Raises:
-        TrainingError: the splitter is not there, fails, draws other rows each time, or gives what is no split.
+        TrainingError: the splitter is not there, fails, takes too long, draws other rows each time, or gives what is no split.
 
     """
     frame = table.select(list(split.columns)).to_pandas()
     call = run_isolated(_QUIETLY, _DRAW, split, tuple(trusted), seed, frame, target, time_s=_TIME_S)
     leave_call_server()
+    if call.ended == "time":
+        raise TrainingError(f"training.split: {split.splitter}: was killed after {_TIME_S:g} s; make it cheaper")
     if isinstance(call.outcome, Failed):
         raise TrainingError(f"training.split: {split.splitter}: {call.outcome.message}")
     drawn: tuple[Pair, tuple[Pair, ...]] = call.outcome

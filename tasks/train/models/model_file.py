@@ -225,7 +225,7 @@ def _refuse_untrusted(content: bytes, path: Path, types: Collection[str], truste
     if distrusted := [each for each in foreign if not covers(trusted, each.rpartition(".")[0])]:
         raise TrainingError(
             f"{path}: holds {', '.join(distrusted)}, of a package that training.trusted of the pipeline file does not name; "
-            "add it there if its code is to be run, and name the file where the pipeline is named"
+            "add it there if its code is to be run, and name the file where the pipeline is named; score reads it as it starts"
         )
     return sorted(found)
 
