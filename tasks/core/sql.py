@@ -126,7 +126,7 @@ def explained(key: str, tables: Mapping[str, Path], limits_at: str) -> Iterator[
         told = f"{key}: {explain_sql(error)}; raise {limits_at}.memory_limit_mb, or ask for less at once"
         raise QueryError(told) from None
     except duckdb.Error as error:
-        _raise_if_full(error)
+        raise_if_full(error)
         refuse_damaged(tables)
         told = f"{explain_sql(error)}; correct the SQL ({_list_tables(tables)})"
         raise QueryError(f"{key}: {told}") from None
@@ -194,7 +194,7 @@ def plain_sql(sql: str, kind: str, plain: Mapping[str, str]) -> str | None:
     return None if found is None else found.format(sql)
 
 
-def _raise_if_full(error: duckdb.Error) -> None:
+def raise_if_full(error: duckdb.Error) -> None:
     """Raise an error of DuckDB as that of the disk, where this is full."""
     full = os.strerror(errno.ENOSPC)
     if full in str(error):

@@ -230,6 +230,8 @@ def test_what_does_not_count_is_told_with_its_cure(project: Project) -> None:
         f"{week} 8 predictions without a value in a column of truth.key; fill it in what is predicted",
         f"{week} 1 prediction that came true as a class which the model has never met, and that no score has; train it anew",
     )
+    shutil.rmtree(project.folder.truth("toy") / "predictions")
+    assert "week of" not in "".join(project.judge(MONDAY + timedelta(days=30)).problems)
     counts = {
         "predicted": 570,
         "keyless": 8,
@@ -287,6 +289,41 @@ def test_predictions_without_the_key_are_told_and_not_kept(project: Project) -> 
         in other.problems
     )
     assert judged.weeks == other.weeks == ()
+
+
+def test_columns_that_predictions_lack_are_told(project: Project) -> None:
+    """Groups and weights, of some rows, of all, or as texts; few moments count for nothing; what is damaged is named."""
+    (path,) = project.folder.models("toy").glob("v0*/metrics.json")
+    version = json.loads(path.read_text())
+    asked = version["training"] | {"weights": "w"}
+    path.write_text(json.dumps(version | {"training": asked | {"split": {"by": "group", "column": "part"}}}))
+    lacking = "CASE WHEN row > 2 THEN row % 50 END AS part, CASE WHEN row > 1 THEN 1.0 END AS w"
+    project.predict("SELECT *, row % 7 AS part FROM rows", MONDAY - timedelta(days=7))
+    project.predict(f"SELECT *, {lacking} FROM rows", MONDAY)  # noqa: S608 - our own text
+    project.learn({"row": project.columns["row"], "y": project.columns["y"]})
+    later = MONDAY + timedelta(days=30)
+
+    judged = project.judge(later)
+    project.predict("SELECT *, row % 7 AS part, 'heavy' AS w FROM rows", MONDAY - timedelta(days=6))
+    texts = project.judge(later)
+    path.write_text(json.dumps(version | {"training": asked | {"split": {"by": "time", "column": "part"}}}))
+    folder = project.folder.truth("toy") / "predictions"
+    (folder / "notes.parquet").write_text("none of ours")
+    by_time = judge_predictions(project.pipeline, project.folder, later, fresh=True)
+    damaged = min(folder.glob("2026*"))
+    whole = damaged.read_bytes()
+    damaged.write_bytes(whole[:4] + bytes(400) + whole[404:])
+    with pytest.raises(TrainingError) as caught:
+        judge_predictions(project.pipeline, project.folder, later, fresh=True)
+
+    first, second = ([week.number(each) for week in judged.weeks] for each in ("ungrouped", "unweighted"))
+    assert (first, second) == ([0, 3], [569, 2])
+    assert "3 predictions without the group of the split, so" in "".join(judged.problems)
+    assert "2 predictions without a weight above 0, so that all count alike" in "".join(judged.problems)
+    assert [week.number("unweighted") for week in texts.weeks] == [569, 569]
+    assert [scored.weeks[0].figures["roc_auc"]["low"] is None for scored in (judged, by_time)] == [True, False]
+    assert by_time.kept == 3
+    assert f"{damaged}: is damaged" in str(caught.value)
 
 
 DECISION = Threshold(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -77,13 +77,19 @@ def read_awaited(folder: Path) -> Awaited | None:
 
 
 def list_kept(folder: Path) -> list[Path]:
-    """Return the kept predictions, the oldest first."""
-    return sorted((folder / "predictions").glob("[!.]*.parquet"))
+    """Return the kept predictions, the oldest first; a file of another name is none of ours."""
+    return sorted(path for path in (folder / "predictions").glob("[!.]*.parquet") if _is_stamped(path))
 
 
 def made_at(path: Path) -> datetime:
     """Return when a kept prediction was made, by its name."""
     return datetime.strptime(path.name.partition("-")[0], _STAMP).replace(tzinfo=UTC)
+
+
+def _is_stamped(path: Path) -> bool:
+    with suppress(ValueError):
+        return made_at(path) is not None
+    return False
 
 
 def week_of(moment: datetime) -> datetime:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -17,7 +18,7 @@ from tasks.config import QueryLimits, Truth
 from tasks.core.errors import TrainingError
 from tasks.core.escaping import count
 from tasks.core.scratch import scratch
-from tasks.core.sql import explained, opened_tables, plain_sql
+from tasks.core.sql import explain_sql, explained, opened_tables, plain_sql, raise_if_full
 from tasks.core.suggestions import did_you_mean
 from tasks.core.tables import files_as_sql, quote_name, quote_text
 from tasks.train.data.query import LIMITS_AT, PLAIN_TYPES, RESULT, run_query
@@ -250,6 +251,40 @@ class Joined:
 
     def _ask(self, sql: str) -> list[Any]:
         return self._connection.execute(sql).fetchall()
+
+
+@contextmanager
+def explained_files(paths: Sequence[Path]) -> Iterator[None]:
+    """Turn what DuckDB raises of kept predictions into an error that names the file, or where limits are declared.
+
+    Raises:
+        TrainingError: a file is damaged, or memory does not suffice.
+        OSError: the disk is full.
+
+    """
+    try:
+        yield
+    except duckdb.OutOfMemoryException as error:
+        raise TrainingError(
+            f"truth: predictions and outcomes do not fit in memory ({explain_sql(error)}); raise {LIMITS_AT}.memory_limit_mb"
+        ) from None
+    except duckdb.Error as error:
+        raise_if_full(error)
+        for path in paths:
+            _refuse_damaged(path)
+        raise TrainingError(
+            f"truth: predictions cannot be joined with the result of truth.query ({explain_sql(error)}); correct its types"
+        ) from None
+
+
+def _refuse_damaged(path: Path) -> None:
+    try:
+        with pq.ParquetFile(path) as file:
+            for _ in file.iter_batches():
+                pass
+    except (OSError, pa.ArrowException) as error:
+        said = (str(error).splitlines() or [""])[0].rstrip(".")
+        raise TrainingError(f"{path}: is damaged ({said}); move it away, and run again") from None
 
 
 def find_query_mistakes(truth: Truth, target: str, tables: Mapping[str, Path], limits: QueryLimits) -> list[str]:

@@ -21,7 +21,7 @@ from tasks.core.storage import DataFolder, fingerprint, remove_stale_temp_files
 from tasks.train.data.training_set import table_state, versions
 from tasks.train.predict.awaited import WEEK, Kept, await_truth, list_kept, made_at, read_kept, week_of
 from tasks.train.registry.version import Version, list_versions
-from tasks.train.truth.join import Joined, KeptFile, Outcomes, WeekCounts, explain_disputed
+from tasks.train.truth.join import Joined, KeptFile, Outcomes, WeekCounts, explain_disputed, explained_files
 from tasks.train.truth.scores import (
     SCORES,
     Judged,
@@ -80,8 +80,8 @@ def judge_predictions(pipeline: Pipeline, folder: DataFolder, now: datetime, *, 
     tables = {name: folder.table(name) for name in pipeline.table_names}
     before = read_state(place)
     rows = read_scores(place)
-    there = {version.name: version for version in list_versions(folder.models(pipeline.name))}
-    asked = _Asked(place, truth, training.target, training.query_limits, tables, there, now, before)
+    models = {version.name: version for version in list_versions(folder.models(pipeline.name))}
+    asked = _Asked(place, truth, training.target, training.query_limits, tables, models, now, before)
     files = [_as_file(path, truth, now) for path in list_kept(place)]
     inputs = _fingerprint(asked, files)
     scored, state, is_new = frozenset[str](), before, fresh or inputs is None or inputs != before.inputs
@@ -89,11 +89,12 @@ def judge_predictions(pipeline: Pipeline, folder: DataFolder, now: datetime, *, 
         rows, state, scored = _score_anew(asked, files, rows, fresh=fresh)
         keep_scores(place, rows)
         keep_state(place, replace(state, inputs=inputs or ""))
-    weeks = tuple(by_week(rows))
+    weeks, names = tuple(by_week(rows)), {file.path.name for file in files}
+    there = {name for name, known in state.weeks.items() if not names.isdisjoint(known.files)}
     return Judged(
         path=place / SCORES,
         weeks=weeks,
-        problems=(*state.problems, *(told for week in weeks for told in _explain_week(week))),
+        problems=(*state.problems, *(told for week in weeks if week.name in there for told in _explain_week(week))),
         kept=len(files),
         young=sum(not file.counts for file in files),
         scored=tuple(week for week in weeks if week.name in scored),
@@ -139,7 +140,10 @@ def _score_anew(
     shutil.rmtree(spill, ignore_errors=True)  # of a run that was killed
     of_key, problems = _sort_files(asked, files)
     figures = _by_week(rows)
-    with opened_tables(asked.tables, spill, asked.limits, asked.folder / "predictions") as connection:
+    with (
+        opened_tables(asked.tables, spill, asked.limits, asked.folder / "predictions") as connection,
+        explained_files([file.path for file in files]),
+    ):
         joined = Joined(connection, asked.truth, asked.target)
         outcomes = joined.read_outcomes(asked.tables, asked.limits)
         mismatched = joined.find_mismatches(file for file, _ in of_key)
@@ -226,7 +230,7 @@ def _score_week(
     week = read_week(version, files[0][1].classes, rows)
     sizes = [pq.read_metadata(file.path).num_rows for file, _ in files]
     figures = list(score_week(version, week, is_over=is_over))
-    figures += [Figure("scored", len(week.output.truth)), Figure("unmet", week.unmet_rows)]
+    figures += [Figure("scored", len(week.output.truth)), *(Figure(*each) for each in week.left.items())]
     figures += [Figure(name, number) for name, number in counted.counts.items() if name != "joined"]
     shares = [(kept.drifted / max(kept.features, 1), size) for (_, kept), size in zip(files, sizes, strict=True)]
     figures.append(Figure("drifted", sum(share * size for share, size in shares) / max(sum(sizes), 1)))
@@ -247,17 +251,19 @@ def _score_week(
 
 
 def _explain_week(week: WeekOfVersion) -> Iterator[str]:
-    """Yield a sentence for each kind of predictions of a week that do not count."""
-    for figure, what in _REJECTED.items():
+    """Yield a sentence for each kind of predictions of a week that do not count, or not as they should."""
+    for figure, what in _TOLD.items():
         if number := week.number(figure):
-            yield f"week of {week.week}, {week.version}: rejected {count(number, 'prediction')} {what}"
+            yield f"week of {week.week}, {week.version}: {what.format(count(number, 'prediction'))}"
 
 
-_REJECTED = {
-    "already": "of keys that were predicted more than truth.delay before; predict only rows whose outcome is not known yet",
-    "ambiguous": "of rows with the same key in one prediction; name more columns in truth.key",
-    "keyless": "without a value in a column of truth.key; fill it in what is predicted",
-    "unmet": "that came true as a class which the model has never met, and that no score has; train it anew",
+_TOLD = {
+    "ambiguous": "rejected {} of rows with the same key in one prediction; name more columns in truth.key",
+    "keyless": "rejected {} without a value in a column of truth.key; fill it in what is predicted",
+    "already": "rejected {} of keys that were predicted more than truth.delay before; predict only rows whose outcome is not known yet",
+    "unmet": "rejected {} that came true as a class which the model has never met, and that no score has; train it anew",
+    "ungrouped": "{} without the group of the split, so that the score has no interval; give what is predicted its column",
+    "unweighted": "{} without a weight above 0, so that all count alike, and the score is not told to fall; give what is predicted its column",
 }
 
 

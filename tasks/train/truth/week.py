@@ -11,7 +11,7 @@ the deviation of the bootstrap's draws, which tell it with fewer draws than such
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -57,9 +57,8 @@ class Week:
     units: Array | None
     covered: Array | None
     """Whether the interval or set of each row holds the truth, where predictions have them."""
-    unmet: tuple[str, ...]
-    """Outcomes that are classes which the model has never met; their rows are left out."""
-    unmet_rows: int
+    left: Mapping[str, int]
+    """Of how many rows something is not as it should be, by what: those of classes never met are left out."""
 
 
 def score_week(version: Version, week: Week, *, is_over: bool) -> Iterator[Figure]:
@@ -144,24 +143,24 @@ def read_week(version: Version, classes: Sequence[Label] | None, rows: pa.Table)
         TrainingError: the outcomes of amounts are texts.
 
     """
-    units = encode(rows[UNIT], ordered=True) if UNIT in rows.column_names else None
-    weight = read_numbers(rows[WEIGHT]) if WEIGHT in rows.column_names else None
-    if weight is not None and not (weight > 0).all():
-        weight = None
+    units, ungrouped = _read_units(version, rows)
+    weight, unweighted = _read_weight(version, rows)
+    left = {"ungrouped": ungrouped, "unweighted": unweighted}
     if classes is None:
-        if is_text_type(rows[OUTCOME].type):
+        kind = rows[OUTCOME].type
+        if not _is_number(kind):
+            told = "a text" if is_text_type(kind) else f"of the type {kind}"
             raise TrainingError(
-                f"truth.query: {version.target!r} is a text, and {version.name} predicts amounts; CAST({version.target} AS DOUBLE)"
+                f"truth.query: {version.target!r} is {told}, and {version.name} predicts amounts; CAST({version.target} AS DOUBLE)"
             )
         truth, said = read_numbers(rows[OUTCOME]), read_numbers(rows["prediction"])
         covered = None
         if LOW in rows.column_names:
             covered = (read_numbers(rows[LOW]) <= truth) & (truth <= read_numbers(rows[HIGH]))
-        return Week(ModelOutput(truth, said, weight=weight), units, covered, (), 0)
+        return Week(ModelOutput(truth, said, weight=weight), units, covered, left)
     ordered = _positive_last(version, classes)
-    codes, names = _encode(rows[OUTCOME], ordered)
+    codes = _encode(rows[OUTCOME], ordered)
     met = codes >= 0
-    unmet = tuple(sorted(names[code] for code in np.unique(codes[~met])))
     covered = _covered_by_sets(rows[SET], codes, ordered) if SET in rows.column_names else None
     kept = rows.filter(pa.array(met))
     probability = [f"{PROBABILITY}{label}" for label in ordered]
@@ -174,7 +173,7 @@ def read_week(version: Version, classes: Sequence[Label] | None, rows: pa.Table)
     ranking = None if sure is None else sure[:, 1] if len(ordered) == TWO else sure
     output = ModelOutput(
         labels[codes[met]],
-        labels[_encode(kept["prediction"], ordered)[0]],
+        labels[_encode(kept["prediction"], ordered)],
         sure,
         ranking,
         labels,
@@ -184,8 +183,38 @@ def read_week(version: Version, classes: Sequence[Label] | None, rows: pa.Table)
         output,
         None if units is None else units[met],
         None if covered is None else covered[met],
-        unmet,
-        int((~met).sum()),
+        {**left, "unmet": int((~met).sum())},
+    )
+
+
+def _read_units(version: Version, rows: pa.Table) -> tuple[Array | None, int]:
+    """Return the group or moment of each row, None where rows count one by one, and how many rows lack their group.
+
+    Moments that are as few as the days of a week tell nothing of how sure a score is.
+    """
+    column, is_group = rows[UNIT] if UNIT in rows.column_names else None, isinstance(version.training.split, GroupSplit)
+    lacking = len(rows) if column is None else int(column.is_null(nan_is_null=True).to_numpy().sum())
+    if column is None or lacking:
+        return None, lacking if is_group else 0
+    units = encode(column, ordered=True)
+    return units if is_group or len(np.unique(units)) >= FEWEST_OF_CLASS else None, 0
+
+
+def _read_weight(version: Version, rows: pa.Table) -> tuple[Array | None, int]:
+    """Return the weight of each row, None where they count alike, and how many rows lack one above zero."""
+    if version.training.weights is None:
+        return None, 0
+    if WEIGHT not in rows.column_names or not _is_number(rows[WEIGHT].type):
+        return None, len(rows)
+    weight = read_numbers(rows[WEIGHT])
+    lacking = int((~(weight > 0)).sum())
+    return None if lacking else weight, lacking
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return any(
+        is_kind(kind)
+        for is_kind in (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_boolean)
     )
 
 
@@ -202,22 +231,17 @@ def _positive_last(version: Version, classes: Sequence[Label]) -> list[Label]:
     return list(classes)
 
 
-def _encode(column: pa.ChunkedArray, classes: Sequence[Label]) -> tuple[Array, dict[int, str]]:
-    """Return the place of each value among the classes, below zero of one that is none of them, and the names of these."""
+def _encode(column: pa.ChunkedArray, classes: Sequence[Label]) -> Array:
+    """Return the place of each value among the classes, below zero of one that is none of them."""
     encoded = pc.dictionary_encode(column).combine_chunks()
-    places = list[int]()
-    names = dict[int, str]()
-    for value in encoded.dictionary.to_pylist():
-        label = find_label(value, classes)
-        places.append(-1 - len(names) if label is None else list(classes).index(label))
-        if label is None:
-            names[places[-1]] = str(value)
-    return np.array(places, dtype=int)[encoded.indices.to_numpy()], names
+    labels = [find_label(value, classes) for value in encoded.dictionary.to_pylist()]
+    places = np.array([-1 if label is None else list(classes).index(label) for label in labels], dtype=int)
+    return np.asarray(places[encoded.indices.to_numpy()])
 
 
 def _covered_by_sets(sets: pa.ChunkedArray, codes: Array, classes: Sequence[Label]) -> Array:
     parents = np.asarray(pc.list_parent_indices(sets.combine_chunks()))
-    inside, _ = _encode(pa.chunked_array([pc.list_flatten(sets.combine_chunks())]), classes)
+    inside = _encode(pa.chunked_array([pc.list_flatten(sets.combine_chunks())]), classes)
     covered = np.zeros(len(codes), dtype=bool)
     covered[parents[inside == codes[parents]]] = True
     return covered
