@@ -355,6 +355,7 @@ def test_a_model_is_of_what_its_version_lists_and_its_file_trusts(tmp_path: Path
     assert "classes of your own: `my_models.NearestCentre`" in card
     assert 'types=["my_models.NearestCentre"], trusted=["my_models"]' in card
     assert made_with["packages"]["my_models"].startswith("code ")
+    assert f"my_models ({made_with['packages']['my_models']})" in card
     for name in ("odd_models.system", "odd_models.LogisticRegression", "odd_models.Odd.fit", "odd_models.os"):
         rename(path, name)
         with pytest.raises(TrainingError, match=r"odd_models.* (is no class|of a package that|there is no module)"):

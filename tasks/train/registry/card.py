@@ -214,7 +214,11 @@ def _shortcomings(version: Version) -> Iterator[str]:
 
 
 def _made_with(version: Version, environment: Environment) -> str:
-    packages = ", ".join(f"{name} {number}" for name, number in environment.packages.items() if number)
+    packages = ", ".join(
+        f"{name} ({told})" if " " in told else f"{name} {told}"  # what tells code of the user's own is no number
+        for name, told in environment.packages.items()
+        if told
+    )
     params = json.dumps(version.declared_params | version.params, sort_keys=True)
     return "\n".join(
         [
