@@ -1,24 +1,19 @@
-"""What the training section names, against the columns that are there: a target to learn, a metric that fits it."""
+"""What the training section names, against the columns that are there: a target to learn, and estimators that can."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from sklearn.dummy import DummyClassifier, DummyRegressor
-from sklearn.metrics import get_scorer, get_scorer_names
 
 from tasks.config import Candidate, GroupSplit, Label, OwnSplit, TimeSplit, Training, write_label
-from tasks.config.metrics import metrics_without_scorer
 from tasks.core.errors import ConfigError, TrainingError
 from tasks.core.outcome import Failed
 from tasks.core.suggestions import did_you_mean
+from tasks.train.checks.metric import OF_THE_POSITIVE, find_metric_mistakes
 from tasks.train.checks.weights import find_weight_mistakes
 from tasks.train.data.classes import (
     TWO,
@@ -38,18 +33,7 @@ from tasks.train.models.estimators import estimator_kinds, is_own, load_estimato
 MAX_CLASSES = 20  # more distinct whole numbers than this are amounts, not classes
 MAX_CELLS = 200_000_000  # rows times classes: models tell a probability of each, 8 bytes
 _DESCRIBE = "tasks.train.checks.target:describe_estimator"
-_PROBE_ROWS = 1000
 _ALL_DIFFER = 0.5  # distinct texts as a share of the rows: names of rows, not classes
-# Scorers that are of one class; others look at all classes alike.
-OF_THE_POSITIVE = {
-    "average_precision",
-    "f1",
-    "jaccard",
-    "neg_negative_likelihood_ratio",
-    "positive_likelihood_ratio",
-    "precision",
-    "recall",
-}
 
 
 @dataclass(frozen=True)
@@ -106,7 +90,8 @@ def examine_target(training: Training, columns: Sequence[str], table: pa.Table) 
     mistakes += _estimator_mistakes(training, target, column)
     mistakes += _member_mistakes(training, target)
     mistakes += _class_mistakes(training, target, labels)
-    mistakes += _metric_mistakes(training, target, values, column)
+    coded = values if target.positive is None else (values == target.positive).astype(int)
+    mistakes += find_metric_mistakes(training, task, coded, _other_task(target, column))
     return target, mistakes
 
 
@@ -344,58 +329,3 @@ def _class_mistakes(training: Training, target: Target, labels: Sequence[Label])
         for name, candidate in training.fitted.items():
             for mistake in find_class_mistakes(candidate, labels, target.positive, training.target):
                 yield f"training.candidates.{name}.{mistake}"
-
-
-def _metric_mistakes(training: Training, target: Target, values: Array, column: pa.ChunkedArray) -> Iterator[str]:
-    known = [*get_scorer_names(), *metrics_without_scorer()]
-    coded = values if target.positive is None else (values == target.positive).astype(int)
-    probe, weighted = _probe(coded), training.weights is not None
-    if training.metric in known and not _fits(training.metric, probe, target.task, weighted=weighted):
-        fitting = [name for name in known if _fits(name, probe, target.task, weighted=weighted)]
-        if weighted and _fits(training.metric, probe, target.task):
-            yield (
-                f"training.metric: {training.metric!r} has no weighted form, and training.weights is {training.weights!r}; "
-                f"take weights out, or choose one of {', '.join(fitting)}"
-            )
-            return
-        yield (
-            f"training.metric: {training.metric!r} does not fit the target {training.target!r} ({target.task}, "
-            f"{len(np.unique(values)):,} distinct values); {_other_task(target, column)}choose one of {', '.join(fitting)}"
-        )
-
-
-def _fits(metric: str, target: Array, task: Problem, *, weighted: bool = False) -> bool:
-    """Return whether scikit-learn's own scorer can judge a constant prediction of the target, of rows that have weights too."""
-    if own := metrics_without_scorer().get(metric):
-        return own.task == task and (own.takes_weights or not weighted)
-    if metric in _regression_metrics() or _compares_clusters(metric):
-        able = task == "regression" and not _compares_clusters(metric)
-        return able and _scores(metric, target, task, weighted=weighted)
-    return task == "classification" and _scores(metric, target, task, weighted=weighted)
-
-
-@cache
-def _regression_metrics() -> frozenset[str]:
-    amounts = np.array([0.5, 1.5, 2.5, 3.25])  # no classifier's metric takes them, and no logarithm fails on them
-    return frozenset(name for name in get_scorer_names() if _scores(name, amounts, "regression"))
-
-
-def _compares_clusters(metric: str) -> bool:
-    return ".cluster." in get_scorer(metric)._score_func.__module__  # noqa: SLF001 - public with scikit-learn#31985
-
-
-def _scores(metric: str, target: Array, task: Problem, *, weighted: bool = False) -> bool:
-    dummy: Any = DummyClassifier(strategy="prior") if task == "classification" else DummyRegressor()
-    nothing, weights = np.zeros((len(target), 1)), {"sample_weight": np.ones(len(target))} if weighted else {}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            return bool(np.isfinite(get_scorer(metric)(dummy.fit(nothing, target), nothing, target, **weights)))
-        except Exception:  # noqa: BLE001 - a scorer refuses in many ways
-            return False
-
-
-def _probe(target: Array) -> Array:
-    """Return a small target with every class of the whole one, or a thousand of them, and the least amount."""
-    _, firsts = np.unique(target, return_index=True)
-    return np.concatenate([target[firsts], target])[:_PROBE_ROWS]
