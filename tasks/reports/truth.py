@@ -50,7 +50,7 @@ def _cells(week: WeekOfVersion) -> list[str]:
     known = week.figures
     worth = next((name for name in known if name == COST or name.endswith(" of decisions")), None)
     state = "**fell**" if week.has_fallen else "" if week.number("over") else "goes on"
-    rejects = sum(week.number(each) for each in ("keyless", "ambiguous", "disputed", "unmet"))
+    rejects = sum(week.number(each) for each in ("keyless", "ambiguous", "already", "disputed", "unmet"))
     return [
         str(week.week),
         escape(week.version),
