@@ -51,6 +51,14 @@ _SHOWN_MS = 90_000
 ENDLESS = {"estimator": "sklearn.svm.SVC", "params": {"C": 1e100, "tol": 1e-300}}  # in one call of libsvm
 HUGE = {"estimator": "sklearn.neural_network.MLPClassifier", "params": {"hidden_layer_sizes": [30000, 30000]}}
 NAN = {"estimator": "sklearn.naive_bayes.BernoulliNB", "params": {"alpha": 0, "force_alpha": True}}  # 0 times log 0
+STUMP = {"estimator": "sklearn.tree.DecisionTreeClassifier", "params": {"max_depth": 1}}
+_OVER = {"estimator": "sklearn.neural_network.MLPClassifier", "params": {"max_iter": 10**9, "n_iter_no_change": 10**9}}
+ENSEMBLES: dict[str, Any] = {
+    "blend": {"vote": ["logistic", "raising"]},
+    "late": {"stack": ["logistic", "stump"], "final": _OVER, "time_limit_s": 1},
+    "eating": {"stack": ["logistic", "stump"], "final": HUGE, "memory_limit_mb": 300},
+    "ending": {"stack": ["logistic", "stump"], "final": NEIGHBORS},
+}
 SLOW = {"estimator": "sklearn.ensemble.RandomForestClassifier", "params": {"n_estimators": 60}}
 
 _RUN = """
@@ -76,7 +84,7 @@ def killing_the_last(number: signal.Signals) -> Iterator[None]:
     done, left = threading.Event(), threading.Event()
 
     def notice(step: ProgressEvent) -> None:
-        if step.done == step.total - 2:  # an ensemble of them comes after all
+        if step.done == step.total - 1 - len(ENSEMBLES):  # which come after all
             left.set()
 
     def watch() -> None:
@@ -131,7 +139,8 @@ def failing_run(prefect_server: str, tmp_path_factory: pytest.TempPathFactory) -
         nan=NAN,
         killed={**ENDLESS, "time_limit_s": 60},
         logistic=LOGISTIC,
-        blend={"vote": ["logistic", "raising"]},
+        stump=STUMP,
+        **ENSEMBLES,
     )
     with killing_the_last(signal.SIGSEGV):
         leaderboard = asyncio.run(train(config.model_copy(update={"name": "failing"}), data))
@@ -139,16 +148,17 @@ def failing_run(prefect_server: str, tmp_path_factory: pytest.TempPathFactory) -
 
 
 def test_each_failing_candidate_is_one_line_with_its_cause(failing_run: FailingRun) -> None:
-    """One that hangs in C, eats memory, raises, predicts NaN, or is killed; the good one wins, and nothing stays Running."""
+    """One that hangs in C, eats memory, raises, predicts NaN, or is killed, and so an ensemble itself; the good ones are ranked, and nothing stays Running."""
     leaderboard, states = failing_run.leaderboard, failing_run.states
 
     errors = {result.name: str(result.error) for result in leaderboard.failed}
-    assert names(leaderboard)[:2] == ["logistic", "dummy"]
-    assert set(errors) == {"hanging", "huge", "raising", "nan", "killed", "blend"}
+    assert names(leaderboard)[:3] == ["logistic", "stump", "dummy"]
+    assert set(errors) == {"hanging", "huge", "raising", "nan", "killed", *ENSEMBLES}
     assert errors["blend"].startswith("training.candidates.blend: its member raising failed, of which the first says: ")
-    assert "hanging: was killed after 1 s, its time_limit_s" in errors["hanging"]
-    assert "MiB, above its memory_limit_mb of 300" in errors["huge"] or "MemoryError" in errors["huge"]
-    assert "n_neighbors = 5000" in errors["raising"]
+    for hanging, huge, raising in (("hanging", "huge", "raising"), ("late", "eating", "ending")):
+        assert f"{hanging}: was killed after 1 s, its time_limit_s" in errors[hanging]
+        assert "MiB, above its memory_limit_mb of 300" in errors[huge] or "MemoryError" in errors[huge]
+        assert "n_neighbors = 5000" in errors[raising]
     assert re.search(r"nan: it predicts NaN for \d+ of 24 rows; change its parameters", errors["nan"])
     assert "killed: its process was killed by SIGSEGV" in errors["killed"]
     assert not [pid for pid in descendants(os.getpid()) if "isolation.server" in command_of(pid)]
