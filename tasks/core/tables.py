@@ -85,10 +85,15 @@ def parts_as_sql(folder: Path) -> str:
     )
 
 
-def files_as_sql(paths: Iterable[Path]) -> str:
-    """Return the SQL that reads Parquet files of the same columns, in their order."""
+def files_as_sql(paths: Iterable[Path], *, located: bool = False) -> str:
+    """Return the SQL that reads Parquet files of the same columns, in their order.
+
+    Where rows are to be located, they have the columns `filename` and
+    `file_row_number` too, and the files' columns are brought together by name.
+    """
     files = ", ".join(quote_text(as_pattern(path)) for path in paths)
-    return f"read_parquet([{files}], hive_partitioning=false)"
+    options = "union_by_name=true, filename=true, file_row_number=true, " if located else ""
+    return f"read_parquet([{files}], {options}hive_partitioning=false)"
 
 
 def is_decimal(kind: str) -> bool:

@@ -57,7 +57,7 @@ def test_the_ui_shows_a_run_its_stages_and_its_artifacts(prefect_server: str, to
     expect(page.get_by_text("Completed").first).to_be_visible(timeout=_SHOWN_MS)
     for (place, led_to), stage in zip(find_drawn(page), ("ingest", "convert", "train"), strict=True):
         page.locator("canvas").first.click(position=place)
-        expect(page.locator(".flow-run-graph-selection-panel")).to_contain_text(f"tour {stage}")
+        expect(page.locator(".flow-run-graph-selection-panel")).to_contain_text(f"tour {stage}", timeout=_SHOWN_MS)
         assert led_to == (stage != "ingest")
     page.get_by_text("Subflow Runs").click()
     for stage in ("ingest", "convert", "train"):

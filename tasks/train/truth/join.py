@@ -198,10 +198,7 @@ class Joined:
             f"DATE '{file.week}', {file.counts})"
             for file in files
         )
-        source = files_as_sql(file.path for file in files).replace(
-            "hive_partitioning=false)",
-            "hive_partitioning=false, union_by_name=true, filename=true, file_row_number=true)",
-        )
+        source = files_as_sql((file.path for file in files), located=True)
         kinds = self._kinds(source)
         as_keys = ", ".join(f"{_as_key(key, kinds[key])} AS {key}" for key in self._keys)
         return (
