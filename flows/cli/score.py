@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 from flows.cli.console import make_console, print_line
 from flows.cli.models import name_of, trusted_by
 from tasks.core.errors import ConfigError
+from tasks.core.garbage_collection import tuned_gc
 from tasks.core.storage import DataFolder
 from tasks.train.scoring.endpoint import Endpoint, EndpointLimits
 from tasks.train.scoring.scorer import Scorer
@@ -49,7 +50,8 @@ def score_rows(pipeline: str, data: Path, address: tuple[str, int], limits: Endp
         config = uvicorn.Config(
             app, log_level="error", access_log=False, ws="none", timeout_graceful_shutdown=_ENDS_S, backlog=_BACKLOG
         )
-        uvicorn.Server(config).run(sockets=[listener])
+        with tuned_gc():
+            uvicorn.Server(config).run(sockets=[listener])
     return 0
 
 
