@@ -14,7 +14,7 @@ from flows.cancellation import end_parts
 from flows.lineage import named_run
 from flows.parameters import Config, Partitions
 from flows.recorder import read_tables_before
-from flows.stage import completed, end_stage, in_words, name_run, read_for_run
+from flows.stage import completed, end_stage, in_words, name_run, open_folder, read_for_run
 from flows.story import TableStory, sum_up_tables
 from flows.telemetry import in_span
 from flows.watch import Watch
@@ -24,7 +24,6 @@ from tasks.convert.tasks import convert_named
 from tasks.core.concurrency import gather_all
 from tasks.core.escaping import count
 from tasks.core.outcome import Failed, Outcome
-from tasks.core.storage import DataFolder
 from tasks.raw.owners import refuse_foreign
 from tasks.raw.selection import choose_slice
 from tasks.reports.artifacts import as_task, report_tables
@@ -56,7 +55,7 @@ async def _convert(
     config: Pipeline | Path, data: Path, fresh: bool, partitions: str | None
 ) -> list[Outcome[CommittedTable]]:
     pipeline = read_for_run(config)
-    folder = DataFolder.at(data)
+    folder = await open_folder(data, pipeline)
     chosen = choose_slice(partitions, pipeline)
     await asyncio.to_thread(refuse_foreign, pipeline, folder)
     before = await asyncio.to_thread(read_tables_before, pipeline.converted, folder)

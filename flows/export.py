@@ -9,7 +9,7 @@ from prefect import flow
 
 from flows.cancellation import end_parts
 from flows.parameters import Config
-from flows.stage import completed, end_stage, in_words, name_run, read_for_run
+from flows.stage import completed, end_stage, in_words, name_run, open_folder, read_for_run
 from flows.story import PartStory, exported, sum_up_exports
 from tasks.config import Pipeline
 from tasks.core.errors import ConfigError
@@ -39,7 +39,8 @@ async def export(config: Config, data: Path = Path("data"), fresh: bool = False)
 
 
 async def _export(config: Pipeline | Path, data: Path, fresh: bool) -> list[Outcome[Exported]]:
-    pipeline, folder = read_for_run(config), DataFolder.at(data)
+    pipeline = read_for_run(config)
+    folder = await open_folder(data, pipeline)
     await asyncio.to_thread(_refuse, pipeline, folder)
     told = PartStory("export")
     outcomes = [await export_one(job, fresh=fresh) for job in list_exports(pipeline, folder)]

@@ -12,13 +12,12 @@ from prefect import flow
 from flows.cancellation import end_parts
 from flows.parameters import Config, Partitions
 from flows.parents import ParentTables
-from flows.stage import completed, end_stage, in_words, name_run, read_for_run
+from flows.stage import completed, end_stage, in_words, name_run, open_folder, read_for_run
 from flows.story import PartStory, is_fetched, landed, sum_up_ingest
 from flows.telemetry import in_span
 from tasks.config import PartedSource, Pipeline
 from tasks.convert.tasks import convert_named
 from tasks.core.concurrency import gather_all
-from tasks.core.storage import DataFolder
 from tasks.core.story import warn
 from tasks.ingest.api.response import find_in_body
 from tasks.ingest.http.client import open_client
@@ -54,7 +53,7 @@ async def ingest(
 
 async def _ingest(config: Pipeline | Path, data: Path, fresh: bool, partitions: str | None) -> list[LandedSource]:
     pipeline = read_for_run(config)
-    folder = DataFolder.at(data)
+    folder = await open_folder(data, pipeline)
     part = choose_slice(partitions, pipeline)
     await asyncio.to_thread(refuse_foreign, pipeline, folder)
     told = PartStory("ingest")

@@ -17,7 +17,7 @@ from flows.parameters import Config, HowMany, OneStage, Partitions
 from flows.recorder import RunRecorder, read_tables_before
 from flows.report import write_report
 from flows.run_figures import compare_figures, is_told, keep_figures, read_last_figures
-from flows.stage import completed, in_words, name_run, read_for_run, shared_pipeline, warn_of_schedule
+from flows.stage import completed, in_words, name_run, open_folder, read_for_run, shared_pipeline, warn_of_schedule
 from flows.story import begin_pipeline, sum_up_run
 from flows.summary import RunOptions, RunSummary, Stage, keep_summary
 from flows.tables import tables
@@ -70,7 +70,8 @@ async def _pipeline(
     config: Config, data: Path, fresh: bool, only: Stage | None, partitions: str | None, limit: int | None
 ) -> RunSummary:
     options = RunOptions(only, fresh, partitions, limit)
-    loaded, folder = options.take(read_for_run(config), data)
+    read = read_for_run(config)
+    loaded, folder = options.take(read, (await open_folder(data, read)).root)
     choose_slice(partitions, loaded)  # a wrong one is told before anything runs
     file = config if isinstance(config, Path) else None
     asked = Asked(str(file.absolute()) if file else None, only, fresh, partitions, limit)

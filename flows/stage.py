@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import time
 import traceback
 from collections.abc import Coroutine, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -21,7 +22,8 @@ from prefect.states import Failed as FailedState
 from flows.heartbeats import spare_short_stages
 from flows.schedules import fetched_once
 from tasks.config import Pipeline, read_pipeline
-from tasks.core.errors import DiskError, StageError, TidemillError
+from tasks.core.bucket.opened import commit_opened, open_anew
+from tasks.core.errors import DiskError, StageError, StoreError, TidemillError
 from tasks.core.outcome import Failed
 from tasks.core.storage import DataFolder, explain_disk_failure
 from tasks.core.story import quiet_engine, story_told_to, tell, warn
@@ -50,9 +52,12 @@ async def in_words(work: Coroutine[Any, Any, Value], data: Path) -> Value:
     with story_told_to(get_run_logger().log) as is_own, artifacts_listed():
         try:
             ended: Any = await work
+            await asyncio.to_thread(commit_opened)
             if is_own:
                 tell(f"Done in {time.monotonic() - began:,.1f} s. {ended.message}")
         except Exception as caught:  # noqa: BLE001 - whatever it is, a person is to read what it was
+            with suppress(StoreError):  # what failed first is told
+                await asyncio.to_thread(commit_opened)
             error = _explain(caught, DataFolder.at(data).root)
             message = str(error) if isinstance(error, TidemillError) else _tell_unforeseen(error)
             if is_own:
@@ -107,6 +112,28 @@ def _name_in(file: Path) -> str:
 def read_for_run(config: Pipeline | Path) -> Pipeline:
     """Return a pipeline whose dates end when the run was to start; where it is shared, that one, whatever its file says by now."""
     return (_of_run.get() or read_pipeline(config)).until(flow_run.scheduled_start_time)
+
+
+async def open_folder(data: Path, pipeline: Pipeline) -> DataFolder:
+    """Return the data folder of a run; of a bucket, what the pipeline has there is fetched.
+
+    Raises:
+        ConfigError: it is an address of no bucket.
+        StoreError: the bucket cannot be read.
+
+    """
+    return await asyncio.to_thread(_open_folder, data, pipeline)
+
+
+def _open_folder(data: Path, pipeline: Pipeline) -> DataFolder:
+    folder = DataFolder.at(open_anew(data))
+    for name in pipeline.parted:
+        folder.fetch("raw", name)
+    for name in pipeline.table_names:
+        folder.fetch("tables", name)
+    for kind in ("models", "truth", "history"):
+        folder.fetch(kind, pipeline.name)
+    return folder
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from flows.cancellation import end_parts
 from flows.lineage import named_run
 from flows.parameters import Config
 from flows.recorder import read_tables_before
-from flows.stage import completed, end_stage, in_words, name_run, read_for_run
+from flows.stage import completed, end_stage, in_words, name_run, open_folder, read_for_run
 from flows.story import TableStory, sum_up_tables
 from flows.telemetry import in_span
 from flows.watch import Watch
@@ -48,7 +48,8 @@ async def tables(config: Config, data: Path = Path("data"), fresh: bool = False)
 
 
 async def _tables(config: Pipeline | Path, data: Path, fresh: bool) -> list[Outcome[CommittedTable]]:
-    pipeline, folder = read_for_run(config), DataFolder.at(data)
+    pipeline = read_for_run(config)
+    folder = await open_folder(data, pipeline)
     await asyncio.to_thread(_refuse, pipeline, folder)
     watch = await Watch.begin(pipeline, folder, of_stage=True)
     order = order_tables(pipeline)

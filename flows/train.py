@@ -13,7 +13,7 @@ from prefect import flow
 from flows.cancellation import end_parts
 from flows.lineage import named_run
 from flows.parameters import Config
-from flows.stage import completed, in_words, name_run, read_for_run
+from flows.stage import completed, in_words, name_run, open_folder, read_for_run
 from flows.story import PartStory, candidate, sum_up_training
 from flows.telemetry import candidates_spanned
 from flows.watch import Watch
@@ -67,7 +67,7 @@ async def train(config: Config, data: Path = Path("data"), fresh: bool = False) 
 
 async def _hold_and_train(config: Pipeline | Path, data: Path, fresh: bool) -> Leaderboard:
     pipeline = read_for_run(config)
-    training, folder = _training_of(pipeline), DataFolder.at(data)
+    training, folder = _training_of(pipeline), await open_folder(data, pipeline)
     await asyncio.to_thread(refuse_foreign, pipeline, folder)
     held = TrainingError(f"another run is training {pipeline.name!r} in {folder.root}; wait until it has ended")
     fits_alone = exclusive_lock(folder.training(pipeline.name), held)  # fits read rows that another run would replace

@@ -10,13 +10,12 @@ from prefect import flow
 
 from flows.cancellation import end_parts
 from flows.parameters import Config
-from flows.stage import completed, in_words, name_run, read_for_run
+from flows.stage import completed, in_words, name_run, open_folder, read_for_run
 from flows.story import scored_week, sum_up_truth
 from flows.watch import tell_fallen
 from tasks.config import Pipeline
 from tasks.core.errors import TrainingError
 from tasks.core.locks import exclusive_lock
-from tasks.core.storage import DataFolder
 from tasks.core.story import tell, warn
 from tasks.raw.owners import refuse_foreign
 from tasks.reports.truth import report_truth
@@ -44,7 +43,8 @@ async def truth(config: Config, data: Path = Path("data"), fresh: bool = False) 
 
 
 async def _truth(config: Pipeline | Path, data: Path, fresh: bool) -> Judged:
-    pipeline, folder = read_for_run(config), DataFolder.at(data)
+    pipeline = read_for_run(config)
+    folder = await open_folder(data, pipeline)
     await asyncio.to_thread(refuse_foreign, pipeline, folder)
     held = TrainingError(
         f"another run judges predictions of {pipeline.name!r} in {folder.root}; wait until it has ended"

@@ -12,8 +12,10 @@ from typing import TextIO
 from deployments.sample.inbox import write_inbox
 from deployments.sample.server import HOST, listen, site_server
 from deployments.sample.site import sample_site
+from tasks.core.bucket.opened import upload_folder
 from tasks.core.child_process import exit_with_parent
 from tasks.core.errors import TidemillError
+from tasks.core.storage import DataFolder
 
 PORT = 8765
 TOKEN = "sample-token"  # noqa: S105 - the sample's data is public; the token shows how one is used
@@ -26,7 +28,7 @@ def main() -> int:
     if arguments.parent:
         exit_with_parent()
     try:
-        return _serve(arguments.data / "inbox", arguments.port)
+        return _serve(DataFolder.at(arguments.data).root / "inbox", arguments.port)
     except KeyboardInterrupt:
         return 0
     except TidemillError as error:
@@ -53,6 +55,7 @@ def _serve(inbox: Path, port: int) -> int:
     with listener:
         try:
             write_inbox(inbox)
+            upload_folder(inbox)
         except OSError as error:
             return _fail(f"the inbox {inbox} cannot be written ({error}); choose another data folder: --data")
         token = os.environ.get("SAMPLE_TOKEN", TOKEN)

@@ -11,7 +11,15 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter, validators
 
-Data = Annotated[Path, Parameter(help="Folder for everything the run reads and writes.")]
+from tasks.core.bucket.opened import open_anew
+
+Data = Annotated[
+    Path,
+    Parameter(
+        help="Folder for everything the run reads and writes, or a bucket: s3://bucket/prefix.",
+        converter=lambda _, tokens: open_anew(tokens[0].value),
+    ),
+]
 Verbose = Annotated[bool, Parameter(negative="", help="Show Prefect's own log lines too.")]
 PipelineFile = Annotated[Path, Parameter(help="Pipeline file, e.g. deployments/flights/pipeline.yaml.")]
 Named = Annotated[str, Parameter(help="Pipeline file, or the name of a pipeline that has run.")]

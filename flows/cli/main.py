@@ -13,6 +13,7 @@ from typing import NoReturn
 from cyclopts import CycloptsError
 
 from flows.cli.app import app
+from tasks.core.bucket.opened import commit_opened
 from tasks.core.errors import ConfigError, LostServerError, SkippedError, TidemillError
 from tasks.core.escaping import printable
 from tasks.core.garbage_collection import collect_seldom, exit_with
@@ -40,6 +41,7 @@ def run_command(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code; every error is one sentence a line on standard error."""
     try:
         code: int | None = app(arguments, exit_on_error=False)
+        commit_opened()
     except CycloptsError:
         code = EXIT_WRONG  # cyclopts has said what is wrong
     except BrokenPipeError:

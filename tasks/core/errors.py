@@ -14,6 +14,8 @@ TidemillError
 │       └── LateQueryError     it took longer than it may
 ├── ExportError         a table could not be written where it is to go
 ├── DiskError           the disk is full, or does not let a run write or read there
+├── StoreError          the bucket of a data folder cannot be read or written
+│   └── ConflictError      another writer has committed to it meanwhile
 ├── OverlapError        another run of the pipeline goes on
 │   └── SkippedError       so that this one was skipped, as its pipeline file says (exit code 3)
 ├── StageError          a stage ended with some of its parts failed
@@ -99,6 +101,14 @@ class ExportError(TidemillError):
 
 class DiskError(TidemillError):
     """The disk is full, or does not let a run write or read there."""
+
+
+class StoreError(TidemillError):
+    """The bucket of a data folder cannot be read or written."""
+
+
+class ConflictError(StoreError):
+    """Another writer has committed the same to the bucket of a data folder meanwhile."""
 
 
 class OverlapError(TidemillError):

@@ -16,12 +16,12 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from tasks.core.bucket.opened import address_of, fetch, fetch_all, open_bucket
 from tasks.core.errors import ConfigError
 from tasks.core.tables import is_table, table_of
 
 Value = TypeVar("Value")
 
-_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)", re.DOTALL)  # a Path has lost one of the slashes
 _CURES = {
     **dict.fromkeys((errno.ENOTDIR, errno.EEXIST), "a file is where a folder should be: move it away"),
     **dict.fromkeys((errno.EISDIR, errno.ENOTEMPTY), "a folder is where a file should be: move it away"),
@@ -41,20 +41,25 @@ class DataFolder:
     def at(cls, path: Path) -> DataFolder:
         """Return the data folder at `path`, made absolute: workers and later runs need not share a working directory.
 
+        Of one at the address of a bucket that is its mirror, to which what is used is fetched as it is named.
+
         Raises:
-            ConfigError: it is an address, or its path has a backslash, which DuckDB takes for the end of a folder's name.
+            ConfigError: it is an address of no bucket, or its path has a backslash, which DuckDB takes for the end of
+                a folder's name.
+            StoreError: the bucket's store needs a package that is not there.
 
         """
-        if match := _ADDRESS.match(str(path)):
-            raise ConfigError(
-                f"data: {match[1]}://{match[2]} is an address, and the data folder lies on this machine; name a folder, "
-                "and copy or mount the store there"
-            )
+        if address := address_of(path):
+            return cls(open_bucket(address))
         if "\\" in str(path.absolute()):
             raise ConfigError(
                 f"{path.absolute()}: has a backslash, and SQL reads no such path; choose another data folder"
             )
         return cls(path.absolute())
+
+    def fetch(self, kind: str, name: str) -> None:
+        """Have a part of a bucket here, once since it was opened; of a folder that is no mirror of one all is here."""
+        fetch(self.root, kind, name)
 
     def limited(self, number: int) -> DataFolder:
         """Return the data folder of runs that take so little of each source, which is never taken for that of the others."""
@@ -67,27 +72,33 @@ class DataFolder:
 
     def raw(self, source: str) -> Path:
         """Return the folder of what was received from a source, as received."""
+        self.fetch("raw", source)
         return self.root / "raw" / source
 
     def table(self, source: str) -> Path:
         """Return the folder of a source's Parquet parts."""
+        self.fetch("tables", source)
         return self.root / "tables" / source
 
     def versions(self, source: str) -> Path:
         """Return the folder of the versions of a source's table, of which one counts."""
+        self.fetch("tables", source)
         return self.root / ".tables" / source
 
     def manifest(self, source: str) -> Path:
         """Return the path of the copy of a table's manifest, which outlives the table."""
+        self.fetch("tables", source)
         return self.root / ".manifests" / f"{source}.json"
 
     def tables(self) -> dict[str, Path]:
         """Return the folder of every table that is there, by name."""
+        fetch_all(self.root, "tables")
         folders = sorted((self.root / "tables").glob("*/"))
         return {folder.name: folder for folder in folders if is_table(folder)}
 
     def rejects(self, source: str) -> Path:
         """Return the folder of the rows that could not enter a source's table."""
+        self.fetch("tables", source)
         return self.root / "rejects" / source
 
     def training(self, pipeline: str) -> Path:
@@ -96,18 +107,22 @@ class DataFolder:
 
     def models(self, pipeline: str) -> Path:
         """Return the folder of a pipeline's candidates, versions and champion."""
+        self.fetch("models", pipeline)
         return self.root / "models" / pipeline
 
     def predictions(self, pipeline: str) -> Path:
         """Return the folder of what a pipeline's champion predicted."""
+        self.fetch("predictions", pipeline)
         return self.root / "predictions" / pipeline
 
     def truth(self, pipeline: str) -> Path:
         """Return the folder of a pipeline's predictions until their truth is known, and of what they score then."""
+        self.fetch("truth", pipeline)
         return self.root / "truth" / pipeline
 
     def export(self, target: str) -> Path:
         """Return the folder of what is known of a target that a table was written to, by the fingerprint of its name."""
+        self.fetch("exports", target)
         return self.root / ".exports" / target
 
     @property

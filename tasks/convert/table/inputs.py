@@ -14,6 +14,7 @@ from tasks.config import PartedSource
 from tasks.convert.files.listing import list_local, list_remote
 from tasks.convert.files.opening import is_ending
 from tasks.convert.staging.context import InputFile
+from tasks.core.bucket.opened import bucket_of
 from tasks.core.errors import TableError
 from tasks.core.redaction import name_address, redact
 from tasks.core.remote_storage import RemoteAddress
@@ -118,17 +119,25 @@ def _by_value(name: str) -> tuple[list[int | str], str]:
 
 def _list(path: str, root: Path, allow_hosts: Sequence[str], passed_over: list[str]) -> Iterator[InputFile]:
     others: list[str] = []
-    if "://" in path:
-        for remote in list_remote(RemoteAddress(path, allow_hosts), others):
+    bucket = "" if "://" in path else bucket_of(root, path)
+    if bucket or "://" in path:
+        url = f"{bucket}/{path}" if bucket else path
+        for remote in list_remote(RemoteAddress(url, allow_hosts), others):
             address = RemoteAddress(remote.url, allow_hosts)
-            yield InputFile(address, name_address(remote.url), remote.size, 0, remote.version)
-        passed_over += map(name_address, others)
+            yield InputFile(address, _name_remote(remote.url, bucket), remote.size, 0, remote.version)
+        passed_over += (_name_remote(other, bucket) for other in others)
         return
     above, base, within = _leave_missing(path, root)
     for entry in list_local(within, base, others):
         name = above + name_file(entry.path, base)
         yield InputFile(Path(entry.path), name, entry.size, entry.mtime_ns, ctime_ns=entry.ctime_ns)
     passed_over += (above + name_file(name, base) for name in others)
+
+
+def _name_remote(url: str, bucket: str) -> str:
+    """Return what a file in a store is known by; below a data folder in a bucket, by its path there, as on a disk."""
+    place, _, within = url.partition("://")[2].partition(bucket.partition("://")[2] + "/")
+    return within if bucket and not place else name_address(url)
 
 
 def _leave_missing(path: str, root: Path) -> tuple[str, Path, str]:

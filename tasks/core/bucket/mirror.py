@@ -1,0 +1,283 @@
+"""The mirror of a bucket on this machine: what a run reads and writes is a folder, and what counts is in the bucket.
+
+A unit is fetched before it is written to, and committed after: its new files first, each
+an object of its own, and last the snapshot that names them, which takes the place of the
+one that was fetched or of none. What a killed run has made stays in the mirror, and is
+committed by the next run here, unless the bucket has another snapshot by then.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import msgspec
+from filelock import FileLock, Timeout
+
+from tasks.core.bucket.snapshot import (
+    SNAPSHOTS,
+    Entry,
+    Files,
+    Snapshot,
+    Version,
+    apply_changes,
+    changes,
+    find_conflict,
+    is_there,
+    object_key,
+    scan,
+    snapshot_key,
+)
+from tasks.core.bucket.store import Store, SupersededError, Tag
+from tasks.core.bucket.units import Unit, list_units
+from tasks.core.checksums import give_time, take_checksum
+from tasks.core.errors import ConflictError, StoreError
+
+KEPT = ".bucket"
+"""The folder of a mirror in which is what it knows of its bucket."""
+_ADDRESS = "address"
+_AT_ONCE = 16  # objects on their way
+_ATTEMPTS = 20  # to commit what many writers add to
+
+_read_version = msgspec.json.Decoder(Version)
+_read_snapshot = msgspec.json.Decoder(Snapshot)
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """The mirror of a bucket in a folder."""
+
+    root: Path
+    store: Store
+
+    @classmethod
+    def at(cls, root: Path) -> Mirror | None:
+        """Return the mirror that a data folder is; None of one that is a folder and no more."""
+        try:
+            address = (root / KEPT / _ADDRESS).read_text(encoding="utf-8")
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return cls(root, Store.open(address))
+
+    @classmethod
+    def make(cls, root: Path, address: str) -> Mirror:
+        """Return the mirror of a bucket in a folder, which is made."""
+        store = Store.open(address)
+        (root / KEPT).mkdir(parents=True, exist_ok=True)
+        (root / KEPT / _ADDRESS).write_text(address, encoding="utf-8")
+        return cls(root, store)
+
+    def fetch(self, unit: Unit) -> None:
+        """Have a unit here as it is in the bucket, with what a killed run has made here of the same snapshot.
+
+        Raises:
+            StoreError: the bucket cannot be read, or an object is not what was written.
+
+        """
+        with self._moving(unit):
+            self._fetch(unit)
+
+    def fetch_free(self, unit: Unit) -> None:
+        """Fetch a unit, unless a run of this machine is writing to it, which has fetched it."""
+        with self._free(unit) as is_free:
+            if is_free:
+                self.fetch(unit)
+
+    def _fetch(self, unit: Unit) -> Version:
+        known = self._known(unit)
+        found = self.store.read(snapshot_key(unit), Tag(known.e_tag, known.number))
+        if found == "same" or (found is None and not known.is_stored):
+            return known
+        stored = Version() if found is None else self._version(unit, *found)
+        local = scan(self.root, unit, known.snapshot.files)
+        if stored.snapshot.commit == known.snapshot.commit and stored.is_stored:
+            self._keep(unit, stored)
+            return stored
+        target: Files = stored.snapshot.files
+        if unit.is_merged and stored.is_stored:
+            theirs = changes(known.snapshot.files, stored.snapshot.files)
+            mine = {name: entry for name, entry in changes(known.snapshot.files, local).items() if name not in theirs}
+            target = apply_changes(stored.snapshot.files, mine)
+        self._become(unit, local, target)
+        self._keep(unit, stored)
+        return stored
+
+    def commit(self, unit: Unit) -> bool:
+        """Commit what has changed of a unit here; return whether anything has.
+
+        Raises:
+            ConflictError: another writer has committed it meanwhile; here it is as that one left it.
+            StoreError: the bucket cannot be written.
+
+        """
+        with self._moving(unit):
+            known = self._known(unit)
+            local = scan(self.root, unit, known.snapshot.files)
+            mine = changes(known.snapshot.files, local)
+            if not mine:
+                return False
+            self._upload(unit, mine)
+            committed = self._commit(unit, known, mine)
+            self._become(unit, local, committed.snapshot.files)
+            self._keep(unit, committed)
+        return True
+
+    def _commit(self, unit: Unit, known: Version, mine: Mapping[str, Entry | None]) -> Version:
+        base, key = known, snapshot_key(unit)
+        for _ in range(_ATTEMPTS):
+            made = Snapshot(apply_changes(base.snapshot.files, mine))
+            try:
+                tag = self.store.replace(key, msgspec.json.encode(made), Tag(base.e_tag, base.number))
+            except SupersededError:
+                found = self.store.read(key)
+                assert found != "same", "no version was told"
+                base = Version() if found is None else self._version(unit, *found)
+                if base.snapshot.commit == made.commit:  # written, and the answer was lost
+                    return base
+                theirs = changes(known.snapshot.files, base.snapshot.files)
+                if (theirs and not unit.is_merged) or find_conflict(mine, theirs):
+                    self._give_way(unit, base)
+            else:
+                return Version(made, tag.e_tag, tag.number)
+        raise ConflictError(f"{self.store.address}/{unit}: others commit to it all the time; run again")
+
+    def _give_way(self, unit: Unit, stored: Version) -> None:
+        self._become(unit, scan(self.root, unit, {}), stored.snapshot.files)
+        self._keep(unit, stored)
+        raise ConflictError(
+            f"{self.store.address}/{unit}: {stored.snapshot.host} has committed it while this run worked, and that "
+            "stands; run again, and let one run at a time write to it"
+        )
+
+    def commit_all(self) -> None:
+        """Commit what has changed of all units here, but for those that a run is writing to, which commits them itself."""
+        for unit in list_units(self.root):
+            with self._free(unit) as is_free:
+                if is_free:
+                    self.commit(unit)
+
+    def list_stored(self) -> list[Unit]:
+        """Return the units of which the bucket has a snapshot."""
+        parts = (each.key.removesuffix(".json").split("/") for each in self.store.list(SNAPSHOTS))
+        return sorted(Unit(each[1], "/".join(each[2:])) for each in parts if len(each) > 2)  # noqa: PLR2004
+
+    def _upload(self, unit: Unit, mine: Mapping[str, Entry | None]) -> None:
+        files = {object_key(unit, name, entry): name for name, entry in mine.items() if entry and entry.is_file}
+        with ThreadPoolExecutor(_AT_ONCE) as threads:
+            for _ in threads.map(lambda pair: self.store.upload(pair[0], self.root / pair[1]), files.items()):
+                pass
+
+    def _become(self, unit: Unit, local: Files, target: Files) -> None:
+        """Have the files here that are to be: new bytes first, then what tells of them, and links; last goes what is not."""
+        made = changes(local, target)
+        wanted = [(name, entry) for name, entry in made.items() if entry is not None]
+        for told in (False, True):
+            part = [pair for pair in wanted if pair[1].is_file and pair[0].endswith(".json") is told]
+            with ThreadPoolExecutor(_AT_ONCE) as threads:
+                for _ in threads.map(lambda pair: self._download(unit, *pair), part):
+                    pass
+        for name, entry in wanted:
+            if entry.link:
+                self._link(self.root / name, entry.link)
+            elif not entry.is_file:
+                (self.root / name).mkdir(parents=True, exist_ok=True)
+        for name in (name for name, entry in made.items() if entry is None):
+            self._remove(unit, name)
+
+    def _download(self, unit: Unit, name: str, entry: Entry) -> None:
+        part, path = self._incoming(), self.root / name
+        try:
+            self.store.download(object_key(unit, name, entry), part)
+            if take_checksum(part).digest != entry.digest:
+                raise StoreError(
+                    f"{self.store.address}/{object_key(unit, name, entry)}: is not what was written there; put it back "
+                    f"from a copy, or remove {snapshot_key(unit)} from the bucket to begin {unit} anew"
+                )
+            give_time(part, entry.mtime_ns)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+
+    def _link(self, path: Path, target: str) -> None:
+        part = self._incoming()
+        part.symlink_to(target)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.replace(path)
+
+    def _remove(self, unit: Unit, name: str) -> None:
+        path = self.root / name
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+        place = next(self.root / place for place in unit.places if name.startswith(place))
+        for folder in path.parents:
+            if folder == place or not folder.is_relative_to(place):
+                break
+            with suppress(OSError):  # it holds something else
+                folder.rmdir()
+
+    def _incoming(self) -> Path:
+        folder = self.root / KEPT / "incoming"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / f".{uuid4().hex}.{os.getpid()}.part"
+
+    def _version(self, unit: Unit, data: bytes, tag: Tag) -> Version:
+        try:
+            return Version(_read_snapshot.decode(data), tag.e_tag, tag.number)
+        except msgspec.DecodeError as error:
+            raise StoreError(
+                f"{self.store.address}/{snapshot_key(unit)}: is no snapshot ({error}); put it back from a copy, or remove "
+                f"it to begin {unit} anew"
+            ) from error
+
+    def _known(self, unit: Unit) -> Version:
+        """Return the snapshot that is here; none where nothing is here of it any more."""
+        try:
+            known = _read_version.decode(self._version_path(unit).read_bytes())
+        except (FileNotFoundError, msgspec.DecodeError):
+            return Version()
+        return Version() if known.snapshot.files and not is_there(self.root, unit) else known
+
+    def _keep(self, unit: Unit, version: Version) -> None:
+        path, part = self._version_path(unit), self._incoming()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(msgspec.json.encode(version))
+        part.replace(path)
+
+    def _version_path(self, unit: Unit) -> Path:
+        return self.root / KEPT / unit.kind / f"{unit.name}.json"
+
+    @contextmanager
+    def _moving(self, unit: Unit) -> Iterator[None]:
+        """Hold a unit while its files are fetched or committed."""
+        path = self._version_path(unit)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_suffix(".lock"), thread_local=False):
+            yield
+
+    @contextmanager
+    def _free(self, unit: Unit) -> Iterator[bool]:
+        """Hold a unit as a run does that writes to it; yield whether no run had it."""
+        if unit.lock is None:
+            yield True
+            return
+        path = self.root / unit.lock
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path, thread_local=False)
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            lock.release()

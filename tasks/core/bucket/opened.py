@@ -1,0 +1,121 @@
+"""Buckets that this process has opened as data folders: what of them is used is fetched first, and committed at the end."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
+
+from tasks.core.bucket.mirror import Mirror
+from tasks.core.bucket.store import SCHEMES
+from tasks.core.bucket.units import Unit
+from tasks.core.errors import ConfigError
+
+CACHE = "TIDEMILL_CACHE"
+_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):/+(.*)", re.DOTALL)  # a Path has lost one of the slashes
+
+
+@dataclass
+class _Opened:
+    """A mirror, and which units of it were fetched since it was opened."""
+
+    mirror: Mirror
+    fetched: set[Unit] = field(default_factory=set)
+    lock: Lock = field(default_factory=Lock)
+
+    def fetch(self, unit: Unit) -> None:
+        with self.lock:
+            if unit not in self.fetched:
+                self.mirror.fetch_free(unit)
+                self.fetched.add(unit)
+
+
+_opened: dict[Path, _Opened] = {}
+
+
+def address_of(path: Path | str) -> str | None:
+    """Return a path as the address that it is; None where it is a path."""
+    match = _ADDRESS.fullmatch(str(path))
+    return f"{match[1].lower()}://{match[2].rstrip('/')}" if match else None
+
+
+def open_bucket(address: str) -> Path:
+    """Return the folder on this machine that is the mirror of a bucket; nothing is asked yet.
+
+    Raises:
+        ConfigError: the address is of no bucket, or holds what proves who asks.
+        StoreError: a package is not there.
+
+    """
+    scheme, _, rest = address.partition("://")
+    if scheme not in SCHEMES:
+        raise ConfigError(
+            f"data: {scheme}:// is no bucket; name a folder, or an address that begins with s3://, gs:// or abfs://"
+        )
+    if ("@" in rest and not scheme.startswith("a")) or "?" in rest:
+        raise ConfigError("data: the address holds more than a bucket and a prefix; set credentials in the environment")
+    root = _place(address)
+    if root not in _opened:
+        _opened[root] = _Opened(Mirror.make(root, address))
+    return root
+
+
+def open_anew(path: Path | str) -> Path:
+    """Return a data folder as a path on this machine; of a bucket all is fetched anew that is used from now on."""
+    if (address := address_of(path)) is None:
+        return Path(path)
+    root = open_bucket(address)
+    _opened[root].fetched.clear()
+    return root
+
+
+def bucket_of(root: Path, path: str) -> str:
+    """Return the address below which a path of a data folder lies; empty where the path, or the folder, is one of this machine."""
+    given = Path(path).expanduser()
+    mirror = None if given.is_absolute() or ".." in given.parts else Mirror.at(root)
+    return mirror.store.address if mirror else ""
+
+
+def fetch(root: Path, kind: str, name: str) -> None:
+    """Have a unit of a data folder here, once since it was opened; one that is a folder and no more is here."""
+    if (opened := _opened.get(root)) is not None:
+        opened.fetch(Unit(kind, name))
+
+
+def fetch_all(root: Path, kind: str) -> None:
+    """Have all units of a kind here that the bucket has."""
+    if (opened := _opened.get(root)) is not None:
+        for unit in opened.mirror.list_stored():
+            if unit.kind == kind:
+                opened.fetch(unit)
+
+
+def upload_folder(folder: Path) -> None:
+    """Have the files of a folder of a data folder in its bucket, each at its own path: as others put them there, for runs to read."""
+    if (mirror := Mirror.at(folder.parent)) is None:
+        return
+    there = {each.key: each.size for each in mirror.store.list(folder.name)}
+    for path in sorted(folder.rglob("*")):
+        key = path.relative_to(folder.parent).as_posix()
+        if path.is_file() and there.get(key) != path.stat().st_size:
+            mirror.store.upload(key, path)
+
+
+def commit_opened() -> None:
+    """Commit what has changed in the buckets that this process has opened.
+
+    Raises:
+        StoreError: a bucket cannot be written, or another writer has committed the same.
+
+    """
+    for opened in list(_opened.values()):
+        opened.mirror.commit_all()
+
+
+def _place(address: str) -> Path:
+    """Return where the mirror of a bucket lies: the same place for the same address."""
+    base = os.environ.get(CACHE) or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "tidemill"
+    return Path(base).absolute() / hashlib.sha256(address.encode()).hexdigest()[:16]

@@ -1,0 +1,198 @@
+"""The store of a bucket: objects by key, and one that is replaced only where nobody else has replaced it.
+
+By obstore, whose conditional puts are those of each store: If-Match and If-None-Match of S3
+and Azure, generations of Google. Credentials and endpoint are found as by the store's own
+tools: in the environment, in the profiles of its command line, or by the machine's role.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from tasks.core.errors import StoreError
+from tasks.core.redaction import redact
+
+SCHEMES = ("s3", "s3a", "gs", "az", "abfs", "abfss")
+_RETRY_S = 60  # a store that is restarted is there again by then
+_CONNECT_S = 10
+_INSTALL = "{}: needs a package that is not there; pip install 'tidemill[s3]'"
+
+
+class Stored(NamedTuple):
+    """What a store tells of an object: its key, its bytes in number, and when it was written."""
+
+    key: str
+    size: int
+    written_at: datetime
+
+
+class Tag(NamedTuple):
+    """Which version of an object it is, by what its store tells: some have the one, some the other."""
+
+    e_tag: str | None = None
+    number: str | None = None
+
+    @property
+    def mode(self) -> Any:
+        """Return that an object is replaced only where it is this one; created only where there is none."""
+        told = {"e_tag": self.e_tag, "version": self.number}
+        return {key: value for key, value in told.items() if value is not None} or "create"
+
+
+class SupersededError(Exception):
+    """An object is another one than was to be replaced."""
+
+
+@dataclass(frozen=True)
+class Store:
+    """The objects below an address."""
+
+    address: str
+    objects: Any
+    """Obstore's own."""
+
+    @classmethod
+    def open(cls, address: str) -> Store:
+        """Return the store at an address; nothing is asked yet.
+
+        Raises:
+            StoreError: the address is none, or a package is not there.
+
+        """
+        try:
+            from obstore.store import from_url  # noqa: PLC0415 - 0.1 s, for buckets alone
+        except ImportError as error:
+            raise StoreError(_INSTALL.format(address)) from error
+        scheme = address.partition("://")[0]
+        told: dict[str, Any] = {
+            "retry_config": {"retry_timeout": timedelta(seconds=_RETRY_S)},
+            "client_options": {"connect_timeout": timedelta(seconds=_CONNECT_S), "allow_http": True},
+        }
+        with _explained(address, "opened"):
+            return cls(address, from_url(address, **told, **(_told_of_s3() if scheme.startswith("s3") else {})))
+
+    def read(self, key: str, known: Tag | None = None) -> tuple[bytes, Tag] | Literal["same"] | None:
+        """Return an object's bytes and which version they are; "same" where it is the known one, None where it is not there."""
+        from obstore.exceptions import NotModifiedError  # noqa: PLC0415 - see above
+
+        options: Any = {"if_none_match": known.e_tag} if known and known.e_tag else {}
+        with self._explained("read"):
+            try:
+                answer = self.objects.get(key, options=options)
+                return bytes(answer.bytes()), _tag(answer.meta)
+            except NotModifiedError:
+                return "same"
+            except FileNotFoundError:
+                return None
+
+    def replace(self, key: str, data: bytes, tag: Tag) -> Tag:
+        """Write an object in the place of one version of it; return which version it is then.
+
+        Raises:
+            SupersededError: it is not that version any more.
+
+        """
+        from obstore.exceptions import AlreadyExistsError, PreconditionError  # noqa: PLC0415 - see above
+
+        with self._explained("written"):
+            try:
+                return _tag(self.objects.put(key, data, mode=tag.mode))
+            except (AlreadyExistsError, PreconditionError) as error:
+                raise SupersededError from error
+            except FileNotFoundError as error:  # a version of an object that is gone
+                raise SupersededError from error
+
+    def upload(self, key: str, path: Path) -> None:
+        """Write a file's bytes to an object, in parts where it is large."""
+        with self._explained("written"):
+            self.objects.put(key, path)
+
+    def write(self, key: str, data: bytes) -> None:
+        """Write an object, whatever was there."""
+        with self._explained("written"):
+            self.objects.put(key, data)
+
+    def download(self, key: str, path: Path) -> None:
+        """Write an object's bytes to a file."""
+        with self._explained("read"), path.open("wb") as file:
+            for chunk in self.objects.get(key):
+                file.write(chunk)
+
+    def list(self, prefix: str) -> Iterator[Stored]:
+        """Yield the objects below a prefix."""
+        with self._explained("listed"):
+            for chunk in self.objects.list(prefix):
+                for each in chunk:
+                    yield Stored(each["path"], each["size"], each["last_modified"])
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Remove objects; one that is not there is none."""
+        if found := list(keys):
+            with self._explained("removed"):
+                self.objects.delete(found)
+
+    def _explained(self, what: str) -> Any:
+        return _explained(self.address, what)
+
+
+def _tag(told: Any) -> Tag:
+    return Tag(told.get("e_tag"), told.get("version"))
+
+
+@contextmanager
+def _explained(address: str, what: str) -> Iterator[None]:
+    """Tell what fails in a store in one sentence, without what proves who asks."""
+    try:
+        yield
+    except (SupersededError, StoreError, OSError) as error:
+        if isinstance(error, SupersededError | StoreError) or error.errno:  # of this machine's disk
+            raise
+        raise _failure(address, what, error) from error
+    except Exception as error:
+        if not type(error).__module__.startswith("obstore"):
+            raise
+        raise _failure(address, what, error) from error
+
+
+def _failure(address: str, what: str, error: Exception) -> StoreError:
+    said = " ".join(redact(str(error).partition("\n\nDebug source:")[0]).split())
+    return StoreError(f"{address}: cannot be {what} ({said}); check the address, the credentials and the network")
+
+
+def _told_of_s3() -> dict[str, Any]:
+    """Return what botocore, which reads the files of Amazon's command line, knows of the endpoint and who asks."""
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    told: dict[str, Any] = {"endpoint": endpoint} if endpoint else {}
+    if "AWS_ACCESS_KEY_ID" in os.environ:
+        return told
+    try:
+        from botocore.session import get_session  # type: ignore[import-untyped]  # noqa: PLC0415 - of Amazon's stores alone
+    except ImportError:
+        return told
+    session = get_session()
+    if region := session.get_config_variable("region"):
+        told["region"] = region
+    return told | {"credential_provider": _ask(session)}
+
+
+def _ask(session: Any) -> Callable[[], dict[str, Any]]:
+    def provide() -> dict[str, Any]:
+        found = session.get_credentials()
+        if found is None:
+            raise StoreError("no credentials are found; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile")
+        frozen = found.get_frozen_credentials()
+        token = {"token": frozen.token} if frozen.token else {}
+        return {
+            "access_key_id": frozen.access_key,
+            "secret_access_key": frozen.secret_key,
+            "expires_at": getattr(found, "_expiry_time", None),
+            **token,
+        }
+
+    return provide
