@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -32,3 +37,63 @@ def serving_s3() -> Iterator[str]:
         finally:
             server.stop()
             s3fs.S3FileSystem.clear_instance_cache()
+
+
+@dataclass
+class Relay:
+    """What lies between a store and those that ask it, and fails as a network does."""
+
+    address: str
+    is_down: bool = False
+    """Whether each connection ends before it is answered."""
+    lost_answers_of: str = ""
+    """A part of the path of requests that are passed on, and whose next answer is lost."""
+    asked: list[str] = field(default_factory=list)
+    """The method and the path of each request."""
+
+
+@contextmanager
+def relaying(store: str) -> Iterator[Relay]:
+    """Yield a relay to the store at an address."""
+    host = urlsplit(store).netloc
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def pass_on(self) -> None:
+            relay.asked.append(f"{self.command} {self.path}")
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            if relay.is_down:
+                self.close_connection = True
+                return
+            there = HTTPConnection(host, timeout=60)
+            there.request(self.command, self.path, body, dict(self.headers))
+            answer = there.getresponse()
+            told = answer.read()
+            there.close()
+            if relay.lost_answers_of and relay.lost_answers_of in self.path:
+                relay.lost_answers_of, self.close_connection = "", True
+                return
+            self.send_response_only(answer.status)
+            for name, value in answer.getheaders():
+                if name.lower() not in ("transfer-encoding", "content-length", "connection"):
+                    self.send_header(name, value)
+            length = len(told) if self.command != "HEAD" else answer.getheader("Content-Length", "0")
+            self.send_header("Content-Length", str(length))
+            self.end_headers()
+            self.wfile.write(told)
+
+        do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = pass_on  # noqa: N815 - the names that the base class calls
+
+        def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - the base class' own
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    relay = Relay(f"http://127.0.0.1:{server.server_address[1]}")
+    Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    try:
+        yield relay
+    finally:
+        server.shutdown()
+        server.server_close()

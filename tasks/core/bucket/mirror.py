@@ -176,6 +176,9 @@ class Mirror:
     def _become(self, unit: Unit, local: Files, target: Files) -> None:
         """Have the files here that are to be: new bytes first, then what tells of them, and links; last goes what is not."""
         made = changes(local, target)
+        for name, entry in target.items():
+            if name not in made and entry.is_file and entry.mtime_ns != local[name].mtime_ns:
+                give_time(self.root / name, entry.mtime_ns)  # else it is read each time, as one that may have changed
         wanted = [(name, entry) for name, entry in made.items() if entry is not None]
         for told in (False, True):
             part = [pair for pair in wanted if pair[1].is_file and pair[0].endswith(".json") is told]
@@ -266,11 +269,10 @@ class Mirror:
     @contextmanager
     def _free(self, unit: Unit) -> Iterator[bool]:
         """Hold a unit as a run does that writes to it; yield whether no run had it."""
-        if unit.lock is None:
+        path = self.root / unit.lock if unit.lock else None
+        if path is None or not path.exists():  # no run has ever held it here
             yield True
             return
-        path = self.root / unit.lock
-        path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path, thread_local=False)
         try:
             lock.acquire(blocking=False)

@@ -87,27 +87,33 @@ def object_key(unit: Unit, path: str, entry: Entry) -> str:
 def scan(root: Path, unit: Unit, known: Files) -> dict[str, Entry]:
     """Return what is there of a unit; a file of the size and time of a known one is that one, and not read."""
     found: dict[str, Entry] = {}
-    for place in unit.places:
-        for path, status in _walk(root / place):
-            name = path.relative_to(root).as_posix()
-            if status is None:
-                found[name] = Entry(link=str(path.readlink())) if path.is_symlink() else Entry()
-                continue
-            before = known.get(name)
-            if before is not None and (before.size, before.mtime_ns) == (status.st_size, status.st_mtime_ns):
-                found[name] = before
-            else:
-                found[name] = _entry(take_checksum(path))
+    for path, status in _walk_unit(root, unit):
+        name = path.relative_to(root).as_posix()
+        if status is None:
+            found[name] = Entry(link=str(path.readlink())) if path.is_symlink() else Entry()
+            continue
+        before = known.get(name)
+        if before is not None and (before.size, before.mtime_ns) == (status.st_size, status.st_mtime_ns):
+            found[name] = before
+        else:
+            found[name] = _entry(take_checksum(path))
     return found
+
+
+def is_there(root: Path, unit: Unit) -> bool:
+    """Return whether anything is there of a unit; what is gone as a whole was lost, and is no change of a run's."""
+    return any(True for _ in _walk_unit(root, unit))
 
 
 def _entry(taken: Checksum) -> Entry:
     return Entry(taken.size, taken.mtime_ns, taken.digest)
 
 
-def is_there(root: Path, unit: Unit) -> bool:
-    """Return whether anything is there of a unit; what is gone as a whole was lost, and is no change of a run's."""
-    return any(True for place in unit.places for _ in _walk(root / place))
+def _walk_unit(root: Path, unit: Unit) -> Iterator[tuple[Path, os.stat_result | None]]:
+    for place in (root / each for each in unit.places):
+        for path, status in _walk(place):
+            if path != place or status is not None or place.is_symlink():  # else a folder that waits for its first file
+                yield path, status
 
 
 def _walk(place: Path) -> Iterator[tuple[Path, os.stat_result | None]]:

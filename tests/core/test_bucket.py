@@ -1,0 +1,275 @@
+"""A data folder in a bucket: what one host commits another has, two writers do not both win, and what fails is told."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import s3fs
+
+from tasks.core.bucket.mirror import Mirror
+from tasks.core.bucket.opened import open_bucket
+from tasks.core.bucket.units import Unit
+from tasks.core.errors import ConfigError, ConflictError, StoreError
+from tests.stores import relaying, serving_s3
+
+ORDERS, RAW = Unit("tables", "orders"), Unit("raw", "orders")
+AT = ".tables/orders"
+
+
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[str]:
+    """Return the address of a bucket."""
+    with serving_s3() as address:
+        yield address
+
+
+@pytest.fixture
+def address(bucket: str) -> str:
+    """Return the address of a data folder in it."""
+    return f"{bucket}/{uuid4().hex}"
+
+
+@pytest.fixture
+def here(address: str, tmp_path: Path) -> Mirror:
+    """Return the mirror of one host."""
+    return Mirror.make(tmp_path / "here", address)
+
+
+@pytest.fixture
+def there(address: str, tmp_path: Path) -> Mirror:
+    """Return the mirror of another host."""
+    return Mirror.make(tmp_path / "there", address)
+
+
+def put(mirror: Mirror, files: dict[str, str]) -> None:
+    """Write files of a mirror, as a run does."""
+    for name, text in files.items():
+        path = mirror.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def put_table(mirror: Mirror, number: int, parts: dict[str, str]) -> None:
+    """Have a version of a table in a mirror, as convert commits it."""
+    put(mirror, {f"{AT}/{number:06}/table/{name}": text for name, text in parts.items()})
+    (mirror.root / AT / f"{number:06}/rejects").mkdir()
+    put(mirror, {".manifests/orders.json": str(number), f"{AT}/.lock": "", f"{AT}/staged/table/x": "half"})
+    for link, target in ((f"{AT}/current", f"{number:06}"), ("tables/orders", "../.tables/orders/current/table")):
+        path = mirror.root / link
+        path.parent.mkdir(exist_ok=True)
+        path.unlink(missing_ok=True)
+        path.symlink_to(target)
+
+
+def tree(mirror: Mirror) -> dict[str, tuple[str, int]]:
+    """Return what is in a mirror: the texts of files with their times, the targets of links, and folders."""
+    found: dict[str, tuple[str, int]] = {}
+    for path in sorted(mirror.root.rglob("*")):
+        name = path.relative_to(mirror.root).as_posix()
+        if name.startswith(".bucket") or path.name == ".lock" or "staged" in name:
+            continue
+        if path.is_symlink():
+            found[name] = str(path.readlink()), -1
+        elif path.is_file():
+            found[name] = path.read_text(), path.stat().st_mtime_ns
+        else:
+            found[name] = "", 0
+    return found
+
+
+def test_another_host_has_what_was_committed(here: Mirror, there: Mirror) -> None:
+    """Bytes, times, links and empty folders; nothing of what was staged, nor of locks."""
+    put_table(here, 1, {"a.parquet": "rows", "country-DE/part 1~ü.parquet": "more"})
+
+    assert here.commit(ORDERS)
+    there.fetch(ORDERS)
+
+    assert tree(there) == tree(here)
+    assert not (there.root / AT / "staged").exists()
+    assert not here.commit(ORDERS)
+    assert not there.commit(ORDERS)
+
+
+def test_a_second_version_uploads_what_is_new(here: Mirror, there: Mirror, address: str) -> None:
+    """A part that stays is the same object, and what the new version has not is gone on the other host."""
+    put_table(here, 1, {"a.parquet": "rows", "b.parquet": "old"})
+    here.commit(ORDERS)
+    there.fetch(ORDERS)
+    (here.root / AT / "000001/table/b.parquet").unlink()
+    put_table(here, 2, {"a.parquet": "rows", "c.parquet": "new"})
+    here.commit(ORDERS)
+
+    there.fetch(ORDERS)
+
+    assert tree(there) == tree(here)
+    stored = [path.rpartition("/")[2] for path in s3fs.S3FileSystem().find(f"{address}/tables")]
+    assert stored.count("a.parquet") == 1
+
+
+def test_of_two_writers_of_a_table_one_wins(here: Mirror, there: Mirror) -> None:
+    """The other is told who has won, and has that one's table from then on: never half of each."""
+    put_table(here, 1, {"a.parquet": "mine"})
+    put_table(there, 1, {"a.parquet": "theirs", "b.parquet": "too"})
+    there.commit(ORDERS)
+
+    with pytest.raises(ConflictError, match=r"tables/orders: .* has committed it while this run worked.*; run again"):
+        here.commit(ORDERS)
+
+    assert tree(here) == tree(there)
+    assert not here.commit(ORDERS)
+
+
+def test_two_writers_may_each_add_to_what_was_received(here: Mirror, there: Mirror) -> None:
+    """Partitions of one source may be fetched by several hosts."""
+    put(here, {"raw/orders/day=1.json": "1", "raw/orders/both.json": "same"})
+    put(there, {"raw/orders/day=2.json": "2", "raw/orders/both.json": "same"})
+    here.commit(RAW)
+    there.commit(RAW)
+    here.fetch(RAW)
+
+    assert {name for name, (_, time) in tree(here).items() if time > 0} == {
+        f"raw/orders/{name}.json" for name in ("both", "day=1", "day=2")
+    }
+    assert tree(there).keys() == tree(here).keys()
+
+
+def test_two_writers_of_one_raw_file_do_not_both_win(here: Mirror, there: Mirror) -> None:
+    """The later one is told, and has what stands."""
+    put(here, {"raw/orders/day=1.json": "mine", "raw/orders/day=2.json": "mine"})
+    put(there, {"raw/orders/day=1.json": "theirs"})
+    there.commit(RAW)
+
+    with pytest.raises(ConflictError, match="raw/orders"):
+        here.commit(RAW)
+
+    assert tree(here) == tree(there)
+
+
+def test_what_a_killed_run_has_made_is_committed_by_the_next_one(here: Mirror, there: Mirror) -> None:
+    """It was not committed, and nobody else has; so the fetch of the next run leaves it."""
+    put_table(here, 1, {"a.parquet": "one"})
+    here.commit(ORDERS)
+    put_table(here, 2, {"a.parquet": "two"})
+    mine = tree(here)
+
+    here.fetch(ORDERS)
+    assert tree(here) == mine
+    here.commit(ORDERS)
+    there.fetch(ORDERS)
+
+    assert tree(there) == mine
+
+
+def test_what_a_killed_run_has_made_gives_way_to_what_was_committed_since(here: Mirror, there: Mirror) -> None:
+    """A table is all of one version; of raw what others have not stays."""
+    for mirror in (here, there):
+        put_table(mirror, 1, {"a.parquet": f"of {mirror.root.name}"})
+        put(mirror, {f"raw/orders/{mirror.root.name}.json": "1"})
+    there.commit_all()
+
+    here.fetch(ORDERS)
+    here.fetch(RAW)
+
+    assert tree(here) == tree(there) | {n: v for n, v in tree(here).items() if n == "raw/orders/here.json"}
+
+
+def test_a_mirror_that_was_deleted_is_fetched_again(here: Mirror, there: Mirror) -> None:
+    """A unit that is gone as a whole was lost, and is no change: nobody's table is deleted by an emptied disk."""
+    put_table(here, 1, {"a.parquet": "rows"})
+    here.commit(ORDERS)
+    was = tree(here)
+    for name in (AT, ".manifests", "tables"):
+        (here.root / name).rename(here.root.parent / f"gone-{name.strip('.').replace('/', '-')}")
+    (here.root / AT).mkdir(parents=True)
+    (here.root / AT / ".lock").touch()
+
+    assert not here.commit(ORDERS)
+    here.fetch(ORDERS)
+    there.fetch(ORDERS)
+
+    assert tree(here) == was == tree(there)
+
+
+def test_a_snapshot_that_was_removed_begins_anew(here: Mirror, there: Mirror, address: str) -> None:
+    """What another host still has of it is not put back."""
+    put_table(here, 1, {"a.parquet": "rows"})
+    here.commit(ORDERS)
+    there.fetch(ORDERS)
+    s3fs.S3FileSystem().rm(f"{address}/.tidemill/tables/orders.json")
+
+    there.fetch(ORDERS)
+
+    assert not list(there.root.rglob("*.parquet"))
+    assert not there.commit(ORDERS)
+
+
+def test_a_commit_whose_answer_is_lost_is_a_commit(
+    here: Mirror, there: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store has it, and says at the second attempt that it is another one: our own."""
+    put_table(here, 1, {"a.parquet": "rows"})
+    with relaying(os.environ["AWS_ENDPOINT_URL"]) as relay:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", relay.address)
+        mirror = Mirror.at(here.root)
+        assert mirror is not None
+        relay.lost_answers_of = ".tidemill/tables/orders.json"
+        assert mirror.commit(ORDERS)
+        assert [each.partition(" ")[0] for each in relay.asked if "/.tidemill/" in each] == ["PUT", "PUT", "GET"]
+    there.fetch(ORDERS)
+
+    assert tree(there) == tree(here)
+
+
+def test_bytes_that_are_not_what_was_written_are_refused(here: Mirror, there: Mirror, address: str) -> None:
+    """Each object is compared with what its snapshot says."""
+    put_table(here, 1, {"a.parquet": "rows"})
+    here.commit(ORDERS)
+    store = s3fs.S3FileSystem()
+    part = next(path for path in store.find(f"{address}/tables") if path.endswith("a.parquet"))
+    store.pipe(part, b"others")
+
+    with pytest.raises(StoreError, match=r"a\.parquet: is not what was written there; put it back"):
+        there.fetch(ORDERS)
+
+    assert not list(there.root.rglob("a.parquet"))
+
+
+def test_a_store_that_is_not_there_is_told(
+    bucket: str, address: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """In one sentence, with the address and without who asks."""
+    assert bucket
+    monkeypatch.setattr("tasks.core.bucket.store._RETRY_S", 0)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "very-secret")
+    mirror = Mirror.make(tmp_path / "elsewhere", address)
+
+    with pytest.raises(StoreError, match=rf"^{re.escape(address)}: cannot be read \(.*\); check the address") as error:
+        mirror.fetch(ORDERS)
+
+    assert "very-secret" not in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_bucket_that_is_not_there_is_told(tmp_path: Path, bucket: str) -> None:
+    """By its name, when it is written to."""
+    assert bucket
+    mirror = Mirror.make(tmp_path / "elsewhere", "s3://nowhere/data")
+    put_table(mirror, 1, {"a.parquet": "rows"})
+
+    with pytest.raises(StoreError, match=r"s3://nowhere/data: cannot be written .*NoSuchBucket"):
+        mirror.commit(ORDERS)
+
+
+@pytest.mark.parametrize("wrong", ["https://example.com/data", "ftp://host/data", "s3://key:secret@bucket/data"])
+def test_an_address_of_no_bucket_is_refused(wrong: str) -> None:
+    """One that holds a secret, too: it would stand in logs."""
+    with pytest.raises(ConfigError, match=r"s3://|environment") as error:
+        open_bucket(wrong)
+
+    assert "secret" not in str(error.value)
