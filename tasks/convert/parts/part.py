@@ -56,6 +56,8 @@ def _path(staged: Path, part: str) -> Path:
 ROW_GROUP_ROWS = 500_000
 BATCH_ROWS = 65_536  # encoded at once; a tenth faster than the 1,024 that pyarrow takes
 _DENSE = 0.95  # is left of its size
+_TELLING_ROWS = 10_000  # of fewer the trial would take as long as it saves
+_TRIED_ROWS = 4_096
 
 
 @dataclass(frozen=True)
@@ -121,13 +123,23 @@ def _encodings(schema: pa.Schema) -> dict[str, Any]:
     }
 
 
-def find_dense(path: Path) -> frozenset[str]:
-    """Return the columns of whole numbers of a part that compression made no smaller: to try it took a tenth of the time."""
-    footer = pq.read_metadata(path)
-    whole = [place for place, column in enumerate(footer.schema.to_arrow_schema()) if pa.types.is_integer(column.type)]
-    chunks = [footer.row_group(0).column(place) for place in whole]
+def find_dense(table: pa.Table) -> frozenset[str]:
+    """Return the columns of whole numbers that compression would make no smaller: to try it on all rows took a tenth of the time.
+
+    Told by rows from the middle of this table alone, so that the same rows are the same bytes whatever was written before.
+    """
+    whole = [column.name for column in table.schema if pa.types.is_integer(column.type)]
+    if not whole or table.num_rows < _TELLING_ROWS:
+        return frozenset()
+    some = table.select(whole).slice(table.num_rows // 2, _TRIED_ROWS)
+    written = pa.BufferOutputStream()
+    pq.write_table(some, written, compression="zstd", write_statistics=False, **_encodings(some.schema))
+    tried = pq.read_metadata(pa.BufferReader(written.getvalue())).row_group(0)
+    chunks = [tried.column(place) for place in range(tried.num_columns)]
     return frozenset(
-        chunk.path_in_schema for chunk in chunks if chunk.total_compressed_size > _DENSE * chunk.total_uncompressed_size
+        name
+        for name, chunk in zip(whole, chunks, strict=True)
+        if chunk.total_compressed_size > _DENSE * chunk.total_uncompressed_size
     )
 
 

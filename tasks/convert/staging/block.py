@@ -26,8 +26,6 @@ from tasks.core.errors import TableError
 from tasks.core.storage import fsync
 from tasks.core.tables import folder_of_value
 
-_TELLING_ROWS = 10_000
-
 
 @dataclass(frozen=True)
 class BlockResult:
@@ -139,18 +137,11 @@ def _write_sorted(path: str, table: pa.Table, places: np.ndarray | None, plan: C
     """Write a part in the order of its table, and where the rows stood before, if duplicates are to be told by that."""
     target = plan.target
     order = order_rows(table, target.sort_by)
-    _write(target.staged / "table" / path, table if order is None else table.take(order), plan)
+    rows = table if order is None else table.take(order)
+    write_part(target.staged / "table" / path, rows, find_dense(rows))
     if target.keyed and (order is not None or places is not None):
         places = np.arange(table.num_rows) if places is None else places
         write_places(target.staged, path, places if order is None else places[order.to_numpy()])
-
-
-def _write(path: Path, table: pa.Table, plan: ConversionContext) -> None:
-    """Write a part; the first that has rows enough tells which columns compression makes no smaller."""
-    columns = tuple(table.column_names)
-    write_part(path, table, plan.dense.get(columns, ()))
-    if columns not in plan.dense and table.num_rows >= _TELLING_ROWS:
-        plan.dense[columns] = find_dense(path)
 
 
 def divide_rows(table: pa.Table, by: Sequence[str]) -> Iterator[tuple[str, pa.Table, np.ndarray | None]]:

@@ -102,7 +102,7 @@ class ConversionContext:
     """How the blocks of a unit are typed: as is wanted, else first as blocks before were.
 
     `guesses` are the types of blocks by their columns: files of one source are mostly
-    alike, and so are the `dense` columns of parts with the same columns, which compression makes no smaller.
+    alike. They save time, and change no byte of a part.
     `samples` keeps some rows of each part, `buffers` are where blocks are read to.
     """
 
@@ -110,5 +110,4 @@ class ConversionContext:
     wanted: Types | None
     samples: Samples | None = None
     guesses: dict[tuple[str, ...], Types] = field(default_factory=dict)
-    dense: dict[tuple[str, ...], frozenset[str]] = field(default_factory=dict)
     buffers: BufferPool = field(default_factory=BufferPool)
