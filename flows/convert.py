@@ -29,6 +29,7 @@ from tasks.raw.selection import choose_slice
 from tasks.reports.artifacts import as_task, report_tables
 from tasks.reports.progress import StageProgress, measure_tables
 from tasks.reports.tables import report_findings
+from tasks.runners.workers import stage_workers
 
 
 @flow(name="convert", flow_run_name=name_run, on_cancellation=[end_parts], persist_result=False)
@@ -62,12 +63,17 @@ async def _convert(
     told = TableStory("convert", folder, before)
     watch = await Watch.begin(pipeline, folder, of_stage=True)
 
-    async def convert_one(name: str) -> Outcome[CommittedTable]:
-        work = convert_named(pipeline, name, folder, fresh=fresh, only=chosen)
-        return await in_span("source", {"tidemill.stage": "convert", "tidemill.source": name}, work)
-
     measure = partial(measure_tables, "convert", len(pipeline.converted))
-    async with StageProgress(pipeline.name, "convert", "tables", measure) as progress, named_run():
+    async with (
+        stage_workers(pipeline.runner, "convert", folder.root) as workers,
+        StageProgress(pipeline.name, "convert", "tables", measure) as progress,
+        named_run(),
+    ):
+
+        async def convert_one(name: str) -> Outcome[CommittedTable]:
+            work = convert_named(pipeline, name, folder, fresh=fresh, only=chosen, workers=workers)
+            return await in_span("source", {"tidemill.stage": "convert", "tidemill.source": name}, work)
+
         outcomes = await gather_all(pipeline.converted, lambda name: told.follow(convert_one(name)))
         failed = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
         progress.failed = len(failed)

@@ -33,6 +33,7 @@ from tasks.core.story import tell, warn
 from tasks.raw.selection import choose_slice
 from tasks.reports.artifacts import report_run
 from tasks.reports.trend import RUNS_SHOWN, report_trend
+from tasks.runners.workers import holding
 from tasks.tables.function import functions_ready
 
 
@@ -77,7 +78,8 @@ async def _pipeline(
     asked = Asked(str(file.absolute()) if file else None, only, fresh, partitions, limit)
     work = _run(loaded, file, folder, options)
     try:
-        return await in_turn(loaded, folder, asked, work)
+        async with holding(loaded.runner, loaded.training_runner):
+            return await in_turn(loaded, folder, asked, work)
     finally:
         work.close()  # where the disk is full the run may not come so far as to begin
 

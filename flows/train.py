@@ -29,6 +29,7 @@ from tasks.reports.artifacts import as_task
 from tasks.reports.lineage import report_lineage
 from tasks.reports.progress import StageProgress, measure_candidates
 from tasks.reports.training import report_leaderboard, report_model
+from tasks.runners.workers import holding
 from tasks.train.assessment.assess import Assessment, assess_best
 from tasks.train.assessment.slices import worst_slice
 from tasks.train.checks.training_set import is_checked
@@ -71,7 +72,7 @@ async def _hold_and_train(config: Pipeline | Path, data: Path, fresh: bool) -> L
     await asyncio.to_thread(refuse_foreign, pipeline, folder)
     held = TrainingError(f"another run is training {pipeline.name!r} in {folder.root}; wait until it has ended")
     fits_alone = exclusive_lock(folder.training(pipeline.name), held)  # fits read rows that another run would replace
-    async with fits_alone, named_run():
+    async with fits_alone, named_run(), holding(pipeline.training_runner):
         board = await _train(pipeline, training, folder, fresh=fresh)
     return completed(board, sum_up_training(board))
 
@@ -92,7 +93,7 @@ async def _train(pipeline: Pipeline, training: Training, folder: DataFolder, *, 
     jobs = await asyncio.to_thread(plan_jobs, training, training_set, models)
     async with (
         StageProgress(pipeline.name, "train", "candidates", partial(measure_candidates, len(jobs))),
-        opened_workers(training.runner) as workers,
+        opened_workers(pipeline.training_runner) as workers,
     ):
         with candidates_spanned():
             leaderboard = rank(jobs, await evaluate_all(jobs, workers, fresh=fresh))
@@ -133,7 +134,7 @@ def _tell_assessment(assessment: Assessment) -> None:
 def _training_of(pipeline: Pipeline) -> Training:
     if pipeline.training is None:
         raise TrainingError(f"the pipeline {pipeline.name!r} has no training section; add training: to its file")
-    return pipeline.training
+    return pipeline.training.model_copy(update={"runner": pipeline.training_runner})
 
 
 def _explain_serving(models: Path, decision: Decision) -> str:

@@ -25,8 +25,8 @@ from flows.stage import shared_pipeline
 from flows.summary import RunOptions, RunSummary, read_summary
 from tasks.config import Pipeline
 from tasks.core.errors import LostServerError, SkippedError, TidemillError
+from tasks.core.isolation.worker import stop_workers
 from tasks.core.progress import ProgressEvent, subscribed
-from tasks.train.execution.worker import stop_workers
 
 _WATCH_S = 1.0
 _CANCELS = 4

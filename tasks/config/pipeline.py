@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 from graphlib import CycleError, TopologicalSorter
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 from pydantic import Field, field_validator, model_validator
 
@@ -16,6 +16,7 @@ from tasks.config.exports import Exports, find_doubles
 from tasks.config.kinds import check_added
 from tasks.config.limit import Limit
 from tasks.config.pages import PagesSource
+from tasks.config.runners import RUNNERS, DeclaredRunner, Runner
 from tasks.config.sources import ApiSource, ElementsSource, FilesSource, PartedSource, Source
 from tasks.config.sql import SqlSource
 from tasks.config.tables import MadeTable
@@ -40,6 +41,8 @@ class Pipeline(ConfigModel):
     """Where rows come from; each becomes a table of the same name."""
     tables: dict[Name, MadeTable] = {}
     """Tables made of the sources' tables and of each other; a source and a table have different names."""
+    runner: DeclaredRunner = cast("Runner", RUNNERS.get("processes")())
+    """Where convert, the functions of tables, training and prediction do their work; processes of this machine are for training alone, and `training.runner` stands above it there."""
     training: Training | None = None
     """How to train on the tables; without it the run ends with the tables."""
     truth: Truth | None = None
@@ -122,6 +125,12 @@ class Pipeline(ConfigModel):
                 f"{' -> '.join(circle)} is a circle, in which each is fetched once the one before is; take one of them out",
             ) from None
         return self
+
+    @property
+    def training_runner(self) -> Runner:
+        """Return where candidates are fitted."""
+        declared = self.training.runner if self.training is not None else None
+        return self.runner if declared is None else declared
 
     @property
     def parents(self) -> dict[str, set[str]]:

@@ -1,17 +1,20 @@
-"""Where candidates are fitted: what all kinds of runners share, and the registry of kinds."""
+"""Where heavy work is done: what all kinds of runners share, and the registry of kinds."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import field_validator
 
 from tasks.config.base import ConfigModel, NonEmpty
 from tasks.config.http import check_store_url
 from tasks.config.kinds import Kinds
+
+Question = TypeVar("Question")
 
 
 class Runner(ConfigModel):
@@ -51,6 +54,11 @@ class Runner(ConfigModel):
     def greet(self, opened: Any) -> None:
         """Do what is to be done once with an open task runner; an OSError of it, or of opening it, says that no worker answers."""
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold, while the block runs, what the kind starts for a run; of blocks within each other it ends with the outermost."""
+        yield
+
     @property
     def place(self) -> tuple[str, str]:
         """Return where its workers are, and the cure where none of them answers."""
@@ -68,7 +76,7 @@ def _refuse_half(kind: type[Runner]) -> None:
 
 
 class RemoteRunner(Runner, ABC):
-    """Workers of other machines, which reach what they learn from at the data folder's path or through a store."""
+    """Workers of other machines, which reach the data folder at its path, or what they learn from through a store; convert and functions of tables run there too."""
 
     data_url: NonEmpty | None = None
     """Folder of a store that this machine and every worker reach, e.g. s3://bucket/tidemill: rows and models are handed over there, in a folder run-… that is deleted in the end, unless the run was killed; without it, workers mount the data folder at the same path."""
@@ -77,13 +85,25 @@ class RemoteRunner(Runner, ABC):
     def own_folder(self) -> Path:
         """Return a folder of the worker's own, in which it is asked; the worker deletes it when it ends."""
 
+    def ask_each(
+        self,
+        opened: Any,  # noqa: ARG002 - of kinds that can
+        ask: Callable[[Question], str],  # noqa: ARG002 - the same
+        question: Question,  # noqa: ARG002 - the same
+    ) -> dict[str, str]:
+        """Return what each worker answers, by its address, or why it cannot; nothing where workers cannot be asked one by one."""
+        return {}
+
+    def watch(self, opened: Any, lost: Callable[[str, int], None]) -> None:
+        """Have `lost` called with the address of a worker that is gone, and how many of the tasks begun there run again; where none is told, that is all."""
+
     @field_validator("data_url")
     @classmethod
     def _is_url(cls, url: str | None) -> str | None:
         return url if url is None else check_store_url(url)
 
 
-_KINDS = "tasks.train.execution.runners"
+_KINDS = "tasks.runners"
 RUNNERS = Kinds(
     "tidemill.runners",
     "tasks.config.runners:Runner",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
@@ -12,7 +12,7 @@ from tasks.config.decision import DecisionRule
 from tasks.config.ensembles import Stack, Vote
 from tasks.config.labels import Label, ParamValue, write_label
 from tasks.config.limit import MemoryLimit, TimeLimit
-from tasks.config.runners import RUNNERS, DeclaredRunner, Runner
+from tasks.config.runners import DeclaredRunner
 from tasks.config.slices import DeclaredSlicing, Slicing
 from tasks.config.trusted import check_trusted
 from tasks.core.suggestions import did_you_mean
@@ -279,8 +279,8 @@ class Training(ConfigModel):
     """Learn from at most this many rows, drawn with the seed; without it, from all."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
     """Seed of the sample, the split, the search and every candidate that takes a random_state."""
-    runner: DeclaredRunner = cast("Runner", RUNNERS.get("processes")())
-    """Where candidates are fitted."""
+    runner: DeclaredRunner | None = None
+    """Where candidates are fitted; without it, where the pipeline's `runner` says."""
     finalists: Annotated[int, Field(ge=1, le=20)] = 3
     """The best candidates by cross-validation, which alone are judged on the hold-out."""
     learning_curve: bool = True

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from weakref import WeakKeyDictionary
 
@@ -16,9 +19,10 @@ from tasks.convert.staging.block import sync_parts
 from tasks.convert.staging.bundle import convert_bundle
 from tasks.convert.staging.context import ConversionContext, ConversionResult, InputFile
 from tasks.convert.staging.file import ConversionThreads, convert_file
+from tasks.convert.staging.remote_batch import RemoteBatch, StagedElsewhere, batches_folder
 from tasks.convert.table.account import audit_table
 from tasks.convert.table.commit import commit_table
-from tasks.convert.table.conversion import CORES, THREADS, StagedBatch, draft_table
+from tasks.convert.table.conversion import CORES, THREADS, Convert, StagedBatch, draft_table
 from tasks.convert.table.damage import warn_of_lost_rejects
 from tasks.convert.table.draft import Draft, other_encodings
 from tasks.convert.table.findings import check_current, report_of
@@ -37,14 +41,18 @@ from tasks.convert.table.state import (
 from tasks.core.errors import TableError
 from tasks.core.escaping import count
 from tasks.core.garbage_collection import tuned_gc
+from tasks.core.imports import import_once
 from tasks.core.locks import exclusive_lock
 from tasks.core.outcome import Failed, Outcome
 from tasks.core.progress import ProgressEvent, emit
 from tasks.core.storage import DataFolder, explain_disk_failure
-from tasks.core.story import tell
+from tasks.core.story import quiet_engine, tell
 from tasks.raw.selection import PartitionSelection
+from tasks.runners.workers import StageWorkers
 
 FILES_AT_ONCE = 2 * CORES  # of one batch; how much of them is in memory, the workers' blocks bound
+FILES_ELSEWHERE = 2  # of one batch, in one thread of a worker: the next is opened while one is parsed
+BLOCKS_ELSEWHERE = 2
 
 _workers: WeakKeyDictionary[asyncio.AbstractEventLoop, ConversionThreads] = WeakKeyDictionary()
 
@@ -56,14 +64,61 @@ async def convert_files(batch: Batch, label: str) -> StagedBatch:  # noqa: ARG00
     A unit of its own because it is what is read together: many small files make
     one task run. Not retried: the same bytes fail the same way again.
     """
-    slots = asyncio.Semaphore(FILES_AT_ONCE)
+    workers = _workers.setdefault(asyncio.get_running_loop(), ConversionThreads(THREADS, asyncio.Semaphore(CORES + 1)))
+    return StagedBatch(await _convert_units(batch.units, batch.plan, workers, FILES_AT_ONCE))
+
+
+@task(name="convert files", task_run_name="{label}", cache_policy=NO_CACHE, persist_result=False)
+async def convert_files_elsewhere(batch: RemoteBatch, label: str) -> StagedElsewhere:  # noqa: ARG001 - the same
+    """Stage the parts of a batch of files on a worker of another process, in one of its threads.
+
+    The same unit as here. Not retried by Prefect: where its worker is killed,
+    the cluster runs it again, and it then stages everything anew.
+    """
+    quiet_engine()  # in the process of a worker, which knows no flow
+    await asyncio.to_thread(import_once, "pandas")
+    with batch.begun() as (units, plan, folder), ThreadPoolExecutor(1, thread_name_prefix="convert") as thread:
+        workers = ConversionThreads(thread, asyncio.Semaphore(BLOCKS_ELSEWHERE))
+        results = await _convert_units(units, plan, workers, FILES_ELSEWHERE, batch.check_run)
+        return StagedElsewhere(results, folder, plan.samples)
+
+
+async def _convert_units(
+    units: Sequence[Sequence[InputFile]],
+    plan: ConversionContext,
+    workers: ConversionThreads,
+    at_once: int,
+    check: Callable[[], None] = lambda: None,
+) -> list[ConversionResult]:
+    """Return what units of files came to, so many of them at once; `check` is called before each."""
+    slots = asyncio.Semaphore(at_once)
 
     async def convert_unit(unit: Sequence[InputFile]) -> list[ConversionResult]:
         async with slots:
-            return await _convert_unit(unit, batch.plan)
+            await asyncio.to_thread(check)
+            return await _convert_unit(unit, plan, workers)
 
-    outcomes = await asyncio.gather(*map(convert_unit, batch.units), return_exceptions=True)
-    return StagedBatch([converted for unit in _or_raise(outcomes) for converted in unit])
+    outcomes = await asyncio.gather(*map(convert_unit, units), return_exceptions=True)
+    return [converted for unit in _or_raise(outcomes) for converted in unit]
+
+
+@asynccontextmanager
+async def _converting(job: TableJob, workers: StageWorkers | None) -> AsyncIterator[Convert]:
+    """Yield what converts batches of a table's files, in this process or by workers, for as long as the block runs."""
+    if workers is None:
+        yield convert_files
+        return
+    place = await asyncio.to_thread(batches_folder, job.versions.home)
+
+    async def convert(batch: Batch, label: str) -> StagedBatch:
+        remote = await asyncio.to_thread(RemoteBatch, batch.units, batch.plan, job.root, place)
+        ended = await workers.run(convert_files_elsewhere, batch=remote, label=label)
+        return ended.known_as(StagedBatch(await asyncio.to_thread(ended.value.take, job.root, batch.plan)))
+
+    try:
+        yield convert
+    finally:
+        await asyncio.to_thread(shutil.rmtree, place, ignore_errors=True)
 
 
 class Commitment:
@@ -91,9 +146,15 @@ async def commit_converted(
 
 
 async def convert_named(
-    pipeline: Pipeline, name: str, folder: DataFolder, *, fresh: bool, only: PartitionSelection | None
+    pipeline: Pipeline,
+    name: str,
+    folder: DataFolder,
+    *,
+    fresh: bool,
+    only: PartitionSelection | None,
+    workers: StageWorkers | None = None,
 ) -> Outcome[CommittedTable]:
-    """Make the table of a source, or of elements of its records, that a pipeline has by a name."""
+    """Make the table of a source, or of elements of its records, that a pipeline has by a name; its files are converted here, or by workers."""
     return await convert_source(
         name,
         pipeline.converted[name],
@@ -102,6 +163,7 @@ async def convert_named(
         allow_partial=pipeline.allow_partial,
         only=only,
         pipeline=pipeline.name,
+        workers=workers,
     )
 
 
@@ -114,6 +176,7 @@ async def convert_source(  # noqa: PLR0913 - what a run says of a table
     allow_partial: bool,
     only: PartitionSelection | None = None,
     pipeline: str = "",
+    workers: StageWorkers | None = None,
 ) -> Outcome[CommittedTable]:
     """Make a source's table of what lies in the data folder.
 
@@ -127,7 +190,7 @@ async def convert_source(  # noqa: PLR0913 - what a run says of a table
         async with exclusive_lock(job.versions.home, held):
             try:
                 with tuned_gc():
-                    return await _convert_job(job, fresh=fresh)
+                    return await _convert_job(job, workers, fresh=fresh)
             finally:
                 await asyncio.to_thread(job.versions.sweep)  # of a run that failed or was interrupted
     except TableError as error:
@@ -137,7 +200,7 @@ async def convert_source(  # noqa: PLR0913 - what a run says of a table
     return Failed(sentence, part=name)
 
 
-async def _convert_job(job: TableJob, *, fresh: bool) -> CommittedTable:
+async def _convert_job(job: TableJob, workers: StageWorkers | None, *, fresh: bool) -> CommittedTable:
     """Convert what is new or changed of a source, widen its types over all files, and commit its table.
 
     Raises:
@@ -159,12 +222,14 @@ async def _convert_job(job: TableJob, *, fresh: bool) -> CommittedTable:
         guesses = gather_guesses(kept, manifest.parts.values(), manifest.types, manifest.spellings)
         return replace(same, findings=replace(await asyncio.to_thread(report_of, job, warnings), guesses=guesses))
     staged: list[StagedBatch] = []
+    async with _converting(job, workers) as convert_batch:
 
-    async def convert(batch: Batch, label: str) -> StagedBatch:
-        staged.append(await convert_files(batch, label))
-        return staged[-1]
+        async def convert(batch: Batch, label: str) -> StagedBatch:
+            staged.append(await convert_batch(batch, label))
+            return staged[-1]
 
-    draft = await draft_table(job, manifest, changed, convert)
+        width = await workers.width() if workers is not None else 0
+        draft = await draft_table(job, manifest, changed, convert, width)
     draft.warnings += await asyncio.to_thread(warn_of_lost_rejects, job, manifest)
     draft.warnings += warn_of_copied_files(job, draft.files)
     if not fresh:
@@ -187,8 +252,9 @@ async def _convert_job(job: TableJob, *, fresh: bool) -> CommittedTable:
     return replace(table, rows_new=new, findings=replace(found, guesses=guesses))
 
 
-async def _convert_unit(unit: Sequence[InputFile], plan: ConversionContext) -> list[ConversionResult]:
-    workers = _workers.setdefault(asyncio.get_running_loop(), ConversionThreads(THREADS, asyncio.Semaphore(CORES + 1)))
+async def _convert_unit(
+    unit: Sequence[InputFile], plan: ConversionContext, workers: ConversionThreads
+) -> list[ConversionResult]:
     converted: list[ConversionResult] = []
     alone: Sequence[InputFile] = unit
     if len(unit) > 1:
@@ -200,7 +266,10 @@ async def _convert_unit(unit: Sequence[InputFile], plan: ConversionContext) -> l
             converted.append(together)
         half = len(alone) // 2
         if together is None and half:  # the odd one is in one half only
-            return [*await _convert_unit(alone[:half], plan), *await _convert_unit(alone[half:], plan)]
+            return [
+                *await _convert_unit(alone[:half], plan, workers),
+                *await _convert_unit(alone[half:], plan, workers),
+            ]
     converted += [await convert_file(file, plan, name_part([file.name]), workers) for file in alone]
     return converted
 

@@ -12,6 +12,7 @@ TidemillError
 ├── TrainingError       the training set or a candidate is wrong
 │   └── QueryError         SQL over tables does not run; a TableError too, where a table is made by it
 │       └── LateQueryError     it took longer than it may
+├── RunnerError         workers are not reached, or are not as the run is
 ├── ExportError         a table could not be written where it is to go
 ├── DiskError           the disk is full, or does not let a run write or read there
 ├── StoreError          the bucket of a data folder cannot be read or written
@@ -93,6 +94,10 @@ class QueryError(TrainingError, TableError):
 
 class LateQueryError(QueryError):
     """A query took longer than it may."""
+
+
+class RunnerError(TidemillError):
+    """Workers of the run's runner are not reached, or differ from the run."""
 
 
 class ExportError(TidemillError):

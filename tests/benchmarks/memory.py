@@ -11,10 +11,10 @@ import numpy as np
 import pyarrow as pa
 
 from tasks.core.isolation.client import CallServer, run_isolated
+from tasks.core.isolation.worker import start_worker
 from tasks.core.outcome import Failed
 from tasks.train.data.split_file import mapped_table
 from tasks.train.execution.units import FITS
-from tasks.train.execution.worker import start_worker
 from tests.benchmarks.demo import _descendants
 
 ROWS, COLUMNS, BATCHES = 5_000_000, 25, 50

@@ -16,10 +16,10 @@ from flows.cli.flush import flush
 from flows.cli.prefect_api import PrefectApi
 from tasks.core.child_process import exit_with_parent
 from tasks.core.progress import subscribed
+from tasks.runners.processes import ProcessesRunner
 from tasks.train.evaluation.job import CandidateJob
 from tasks.train.evaluation.results import CandidateResult
 from tasks.train.execution.pool import opened_workers
-from tasks.train.execution.runners.processes import ProcessesRunner
 from tasks.train.execution.schedule import evaluate_all
 from tests.benchmarks.fits import CANDIDATES, plan, training_of
 

@@ -65,9 +65,7 @@ def test_what_kinds_are_derived_from_is_none(file: Path, family: str) -> None:
     assert mistake.startswith(f"extensions: tasks.config.runners:{family}: has no make, ")
 
 
-@pytest.mark.parametrize(
-    "module", ["tasks.config", "tasks.train.execution.runners.processes", "tasks.train.execution.runners.dask"]
-)
+@pytest.mark.parametrize("module", ["tasks.config", "tasks.runners.processes", "tasks.runners.dask"])
 def test_the_models_are_light(module: str) -> None:
     """Whichever of them is imported first, none imports what trains, or Prefect."""
     heavy = (

@@ -27,7 +27,7 @@ from tasks.config import (
 from tasks.core.errors import ConfigError
 from tasks.ingest.api.paginators.page import PagePagination
 from tasks.ingest.http.auths.bearer import BearerAuth
-from tasks.train.execution.runners.processes import ProcessesRunner
+from tasks.runners.processes import ProcessesRunner
 from tests.config.files import MINIMAL, mistakes_of
 
 WHOLE = """\

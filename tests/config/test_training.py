@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from tasks.config import Between, Candidate, GridSearch, Preprocessing, RandomSearch, Training
-from tasks.train.execution.runners.dask import DaskRunner
+from tasks.runners.dask import DaskRunner
 
 
 def candidate(**changes: Any) -> Candidate:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -20,14 +18,15 @@ import s3fs
 
 from flows.train import train
 from tasks.config import Pipeline
-from tasks.core.errors import TrainingError
+from tasks.core.errors import RunnerError, TrainingError
+from tasks.runners.dask import DaskRunner
 from tasks.train.evaluation.folds import evaluate_fold
 from tasks.train.evaluation.holdout import judge_finalist
 from tasks.train.evaluation.job import plan_jobs
 from tasks.train.evaluation.leaderboard import Leaderboard
 from tasks.train.evaluation.leaderboard_file import read_leaderboard
-from tasks.train.execution.runners.dask import DaskRunner
 from tasks.train.registry import list_versions, load_model, read_champion
+from tests.clusters import dask_cluster
 from tests.processes import descendants
 from tests.stores import serving_s3
 from tests.train.conftest import LOGISTIC, Trained, sklearn_table, training, write_table
@@ -36,7 +35,6 @@ from tests.train.test_flow import FOREST, pipeline
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 
-_READY_S = 180.0
 _RUN = """
 import asyncio, sys
 from pathlib import Path
@@ -47,12 +45,12 @@ asyncio.run(train(everything(Path(sys.argv[1])), Path(sys.argv[1])))
 _WITHOUT = """
 import sys
 sys.modules["prefect_dask"] = None  # as if it were not there: every import of it fails
-from tasks.core.errors import TrainingError
-from tasks.train.execution.runners.dask import DaskRunner
+from tasks.core.errors import RunnerError
+from tasks.runners.dask import DaskRunner
 from tasks.train.execution.pool import Workers
 try:
     Workers(DaskRunner(address="tcp://127.0.0.1:9")).width
-except TrainingError as error:
+except RunnerError as error:
     print(error)
 """
 
@@ -68,26 +66,8 @@ def bucket() -> Iterator[str]:
 def cluster(bucket: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Yield the address of a scheduler with two workers of one thread each, which know where the bucket is."""
     assert bucket
-    folder = tmp_path_factory.mktemp("dask")
-    known = folder / "scheduler.json"
-    scheduler = start("dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(known))
-    workers = start("dask_worker", "--scheduler-file", str(known), "--nworkers", "2", "--nthreads", "1", folder=folder)
-    try:
-        deadline = time.monotonic() + _READY_S
-        while not known.exists() and time.monotonic() < deadline:
-            time.sleep(0.1)
-        yield json.loads(known.read_text())["address"]
-    finally:
-        for process in (workers, scheduler):
-            process.terminate()
-            process.wait()
-
-
-def start(module: str, *arguments: str, folder: Path | None = None) -> subprocess.Popen[bytes]:
-    """Start one of Dask's commands."""
-    local = ["--local-directory", str(folder)] if folder else []
-    command = [sys.executable, "-m", f"distributed.cli.{module}", "--no-dashboard", *arguments, *local]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ)
+    with dask_cluster(tmp_path_factory.mktemp("dask")) as started:
+        yield started.address
 
 
 def on(address: str, config: Pipeline, data_url: str | None = None) -> Pipeline:
@@ -234,13 +214,13 @@ def test_a_cluster_without_prefect_dask_is_told() -> None:
     ended = subprocess.run([sys.executable, "-c", _WITHOUT], capture_output=True, text=True, check=False)
 
     assert ended.stdout == (
-        "training.runner: kind dask needs prefect-dask, which is not installed; pip install 'tidemill[dask]'\n"
+        "runner: kind dask needs prefect-dask, which is not installed; pip install 'tidemill[dask]'\n"
     )
 
 
 async def test_a_cluster_that_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The address is named, and what to start."""
-    monkeypatch.setattr("tasks.train.execution.runners.dask._ANSWERS_S", 1)
+    monkeypatch.setattr("tasks.runners.dask._ANSWERS_S", 1)
 
-    with pytest.raises(TrainingError, match=r"no worker at tcp://127\.0\.0\.1:9 .*start the Dask scheduler"):
+    with pytest.raises(RunnerError, match=r"no worker at tcp://127\.0\.0\.1:9 .*start the Dask scheduler"):
         await train(on("tcp://127.0.0.1:9", pipeline(tmp_path, logistic=LOGISTIC)), tmp_path)

@@ -67,7 +67,10 @@ def test_it_stands_in_the_form(tmp_path: Path) -> None:
 
     schema = Pipeline.model_json_schema()["$defs"]
     assert schema["ThreadsRunner"]["properties"]["threads"]["description"] == "Threads that train at once."
-    assert {"$ref": "#/$defs/ThreadsRunner"} in schema["Training"]["properties"]["runner"]["oneOf"]
+    of_training, nothing = schema["Training"]["properties"]["runner"]["anyOf"]
+    assert {"$ref": "#/$defs/ThreadsRunner"} in of_training["oneOf"]
+    assert nothing == {"type": "null"}
+    assert {"$ref": "#/$defs/ThreadsRunner"} in Pipeline.model_json_schema()["properties"]["runner"]["oneOf"]
     assert Pipeline.model_validate_json(pipeline.model_dump_json()) == pipeline
 
 

@@ -12,12 +12,12 @@ import fsspec
 import pytest
 
 from tasks.core.errors import TrainingError
+from tasks.runners.dask import DaskRunner
 from tasks.train.evaluation.folds import evaluate_fold
 from tasks.train.evaluation.holdout import judge_finalist, measure_importances
 from tasks.train.evaluation.job import CandidateJob
 from tasks.train.evaluation.results import FoldResult, HoldoutResult, kept_part
 from tasks.train.execution.pool import Workers
-from tasks.train.execution.runners.dask import DaskRunner
 from tasks.train.execution.shared_store import SETS_KEPT, SharedStore, check_versions
 from tasks.train.execution.units import Unit
 from tests.train.conftest import sklearn_table

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import cast
 
 from tasks.core.isolation.client import CallServer, run_isolated
-from tasks.train.execution.worker import start_worker
+from tasks.core.isolation.worker import start_worker
 from tests.processes import descendants, is_running
 
 _PARENT = """
 import multiprocessing, time
-from tasks.train.execution.worker import start_worker
+from tasks.core.isolation.worker import start_worker
 from tests.processes import descendants, is_running
 
 def work(queue):
@@ -35,7 +35,7 @@ if __name__ == "__main__":
 
 _LOCKED = """
 import multiprocessing, os
-from tasks.train.execution.runners.processes import ProcessesRunner
+from tasks.runners.processes import ProcessesRunner
 from tasks.train.execution.pool import Workers
 
 def die(lock):

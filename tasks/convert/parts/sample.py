@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from threading import Lock
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -70,11 +70,30 @@ class Samples:
         self._kept: dict[str, _Kept] = {}
         self._lock = Lock()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle without the lock, so that a worker may keep rows, too."""
+        return {name: value for name, value in vars(self).items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _lock=Lock())
+
+    def begin(self) -> Samples:
+        """Return where another process keeps rows of its parts of the same table; nothing is there yet."""
+        begun = Samples(0)
+        begun._rows, begun._drawn = self._rows, self._drawn
+        return begun
+
+    def add(self, other: Samples) -> None:
+        """Take what another process has kept, as if it had been kept here."""
+        for name, kept in other._kept.items():
+            with self._lock:
+                if not self._gives_way(name):
+                    self._keep(name, kept)
+
     def keep(self, name: str, part: pa.Table) -> None:
         """Keep rows of a part, unless enough others come before it; one whose rows are too long is left to be read."""
         with self._lock:
-            gives_way = len(self._drawn) == SAMPLE_PARTS and _lot(name) > self._drawn[-1]
-            if gives_way or name == _one_too_many({*self._kept, name}):
+            if self._gives_way(name):
                 return
         shown = part.select([column for column in part.column_names if column not in (FILE, LINE)][:COLUMNS_SHOWN])
         rows = min(self._rows, part.num_rows, KEPT_BYTES * part.num_rows // max(shown.nbytes, 1))
@@ -82,8 +101,16 @@ class Samples:
         if not rows or sample.nbytes > KEPT_BYTES:  # the long ones may be among them
             return
         with self._lock:
-            self._kept[name] = _Kept(part.num_rows, part.schema, sample)
-            self._kept.pop(_one_too_many(self._kept), None)
+            self._keep(name, _Kept(part.num_rows, part.schema, sample))
+
+    def _gives_way(self, name: str) -> bool:
+        """Return whether enough others come before a part."""
+        is_late = len(self._drawn) == SAMPLE_PARTS and _lot(name) > self._drawn[-1]
+        return is_late or name == _one_too_many({*self._kept, name})
+
+    def _keep(self, name: str, kept: _Kept) -> None:
+        self._kept[name] = kept
+        self._kept.pop(_one_too_many(self._kept), None)
 
     def of(self, read: ReadPart) -> pa.Table | None:
         """Return what was kept of a part; None where nothing was, or the part was written anew without some rows or in other types."""

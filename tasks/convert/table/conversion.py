@@ -18,7 +18,7 @@ from tasks.convert.table.draft import Draft
 from tasks.convert.table.guesses import refuse_contradictions
 from tasks.convert.table.inbox import find_renamed, warn_of_renamed_files
 from tasks.convert.table.inputs import name_part
-from tasks.convert.table.job import Batch, TableJob, batch_units
+from tasks.convert.table.job import Batch, TableJob, batch_bytes, batch_units
 from tasks.convert.table.manifest import TableManifest
 from tasks.convert.table.state import (
     check_declared,
@@ -49,10 +49,13 @@ class StagedBatch:
 Convert = Callable[[Batch, str], Coroutine[Any, Any, StagedBatch]]
 
 
-async def draft_table(job: TableJob, manifest: TableManifest, changed: Sequence[InputFile], convert: Convert) -> Draft:
+async def draft_table(
+    job: TableJob, manifest: TableManifest, changed: Sequence[InputFile], convert: Convert, width: int = 0
+) -> Draft:
     """Return the table as it is going to be, every part of it with the same columns and types.
 
-    Batches of files are converted by `convert`, each as a task of its own.
+    Batches of files are converted by `convert`, each as a task of its own, by as many workers as `width` where that is
+    done elsewhere.
 
     Raises:
         TableError: a file could not be converted.
@@ -65,8 +68,8 @@ async def draft_table(job: TableJob, manifest: TableManifest, changed: Sequence[
     draft = Draft.begin(job, manifest, {name: file for name, file in kept.items() if name not in names})
     draft.samples = _expect_samples(job, changed)
     plan = ConversionContext(job.frozen_target if frozen is not None else job.target, frozen, draft.samples)
-    draft.add(await _convert_all(plan, job, changed, "files", convert))
-    draft.add(await _convert_all(plan, job, _take_renamed(draft, names), "files, again", convert))
+    draft.add(await _convert_all(plan, job, changed, "files", convert, width))
+    draft.add(await _convert_all(plan, job, _take_renamed(draft, names), "files, again", convert, width))
     refuse_contradictions(draft.files)
     draft.choose_types(frozen)
     check_letter_case(job, draft.types, draft.parts.values())
@@ -83,7 +86,7 @@ async def draft_table(job: TableJob, manifest: TableManifest, changed: Sequence[
         if part.rows:
             draft.parts[part.name] = await asyncio.get_running_loop().run_in_executor(THREADS, widen_part, draft, part)
     plan = ConversionContext(job.target, draft.types, draft.samples)
-    widened = await _convert_all(plan, job, list(anew.values()), "files, widened", convert)
+    widened = await _convert_all(plan, job, list(anew.values()), "files, widened", convert, width)
     draft.add_widened(widened, before)
     if not draft.types:  # nothing came, and nothing is declared: it is no table yet
         draft.parts.clear()
@@ -108,10 +111,10 @@ def _take_renamed(draft: Draft, converted: AbstractSet[str]) -> list[InputFile]:
 
 
 async def _convert_all(
-    plan: ConversionContext, job: TableJob, files: Sequence[InputFile], label: str, convert: Convert
+    plan: ConversionContext, job: TableJob, files: Sequence[InputFile], label: str, convert: Convert, width: int
 ) -> list[ConversionResult]:
     converted: list[ConversionResult] = []
-    batches = batch_units(job, bundle_files(files, plan), plan, label)
+    batches = batch_units(job, bundle_files(files, plan), plan, label, batch_bytes(files, width))
 
     async def convert_batch(batch: Batch) -> None:
         converted.extend((await convert(batch, batch.label)).results)

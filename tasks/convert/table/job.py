@@ -225,6 +225,8 @@ def in_order(job: TableJob, names: Iterable[str]) -> list[str]:
 
 
 BATCH_BYTES = 256 * 1024 * 1024
+LEAST_BATCH_BYTES = 16 * 1024 * 1024  # of less a task would cost more than its files
+_BATCHES_A_WORKER = 4  # where these are other processes: the last of them end at about the same time
 
 
 class Batch:
@@ -242,17 +244,29 @@ class Batch:
         self.label = label
 
 
+def batch_bytes(files: Sequence[InputFile], width: int) -> int:
+    """Return how many bytes of files a batch has: as many as may be, or, where it goes to one of so many workers, a share that keeps all of them busy."""
+    if not width:
+        return BATCH_BYTES
+    share = sum(file.size for file in files) // (_BATCHES_A_WORKER * width)
+    return min(max(share, LEAST_BATCH_BYTES), BATCH_BYTES)
+
+
 def batch_units(
-    job: TableJob, units: Iterable[Sequence[InputFile]], plan: ConversionContext, label: str
+    job: TableJob,
+    units: Iterable[Sequence[InputFile]],
+    plan: ConversionContext,
+    label: str,
+    most_bytes: int = BATCH_BYTES,
 ) -> list[Batch]:
-    """Return the units in batches of at most `BATCH_BYTES`, or one unit."""
+    """Return the units in batches of at most so many bytes, or one unit."""
     batches: list[list[Sequence[InputFile]]] = []
     room = 0
     for unit in units:
         size = sum(file.size for file in unit)
         if not batches or size > room:
             batches.append([])
-            room = BATCH_BYTES
+            room = most_bytes
         batches[-1].append(unit)
         room -= size
     total, first, labelled = sum(len(unit) for batch in batches for unit in batch), 1, []

@@ -23,13 +23,13 @@ from prefect.task_runners import TaskRunner
 
 from tasks.config import Runner
 from tasks.config.runners import RemoteRunner
-from tasks.core.errors import TrainingError
 from tasks.core.isolation.client import CallServer, call_no_longer, stopping
+from tasks.core.isolation.worker import stop_workers
 from tasks.core.story import quiet_engine
+from tasks.runners.workers import open_runner
 from tasks.train.evaluation.results import EvaluationResult
 from tasks.train.execution.shared_store import SharedStore
 from tasks.train.execution.units import FITS, Unit, run_unit
-from tasks.train.execution.worker import stop_workers
 
 OPENINGS = 4  # of the pool: a unit whose worker was killed each time is given up
 _AHEAD = 2  # units a worker that are submitted: the next one is there when one ends
@@ -149,7 +149,7 @@ class Workers:
             raise CancelledError  # the run was interrupted while this thread worked
         if self._open is None:
             made = self._runner.make_for_short_work(self._serve_fits) if self._is_short else None
-            self._open = _enter(self._runner, made or self._runner.make(self._serve_fits))
+            self._open = open_runner(self._runner, made or self._runner.make(self._serve_fits))
         return self._open
 
     def _serve_fits(self) -> str:
@@ -215,22 +215,6 @@ async def opened_workers(runner: Runner) -> AsyncIterator[Workers]:
         raise
     finally:
         await asyncio.to_thread(workers.close)
-
-
-def _enter(kind: Runner, made: TaskRunner[Any]) -> TaskRunner[Any]:
-    """Return the task runner that a kind has made, running.
-
-    Raises:
-        TrainingError: no worker answers.
-
-    """
-    try:
-        made.__enter__()
-        kind.greet(made)
-    except OSError as error:
-        where, cure = kind.place
-        raise TrainingError(f"training.runner: no worker at {where} ({error}); {cure}") from None
-    return made
 
 
 def _results_of(answer: Any) -> list[EvaluationResult]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -16,6 +14,7 @@ from filelock import FileLock
 
 from tasks.core.errors import TrainingError
 from tasks.core.storage import commit, hash_file
+from tasks.runners.worker_check import this_worker
 from tasks.train.evaluation.job import CandidateJob, versions_for
 from tasks.train.evaluation.results import (
     HOLDOUT_FILE,
@@ -44,7 +43,7 @@ def check_reach(job: CandidateJob) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise TrainingError(
-            f"{path}: {_this_worker()} cannot reach it ({error.strerror}); put the data folder on storage that every "
+            f"{path}: {this_worker()} cannot reach it ({error.strerror}); put the data folder on storage that every "
             "worker mounts at the same path, or name a store that all reach as training.runner.data_url"
         ) from None
 
@@ -60,11 +59,7 @@ def check_versions(job: CandidateJob) -> None:
     other = [name for name, version in job.versions.items() if here[name] != version]
     if other:
         told = ", ".join(f"{name} {here[name]} instead of {job.versions[name]}" for name in other)
-        raise TrainingError(f"{_this_worker()} has {told}; install there what the run has, or its scores differ")
-
-
-def _this_worker() -> str:
-    return f"the worker {socket.gethostname()} (process {os.getpid()})"
+        raise TrainingError(f"{this_worker()} has {told}; install there what the run has, or its scores differ")
 
 
 SETS_KEPT = 3  # training sets in a worker's own folder, of the runs that it worked for last; more where more runs have units there

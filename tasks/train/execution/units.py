@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from tasks.config import Training
 from tasks.config.runners import RemoteRunner
 from tasks.core.isolation.client import Call, each_isolated, run_isolated
 from tasks.core.outcome import Failed
@@ -168,7 +167,7 @@ def _each_isolated(job: CandidateJob, function: str, *arguments: object) -> Iter
 
 def _for_fits(job: CandidateJob) -> CandidateJob:
     """Return a job without its runner: a fit would import its module, and Prefect with it."""
-    plain = job.training.model_copy(update={"runner": Training.model_fields["runner"].default})
+    plain = job.training.model_copy(update={"runner": None})
     return job.moved(training=plain)
 
 

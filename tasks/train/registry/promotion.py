@@ -66,7 +66,7 @@ def _compare(models: Path, champion: Champion, version: Version, leaderboard: Le
     assert leaderboard.best is not None  # it was published
     if not version.types and (serving is None or not serving.types):
         return compare_models(models, champion, version, leaderboard)
-    plain = training.model_copy(update={"runner": Training.model_fields["runner"].default})  # which may be an extension
+    plain = training.model_copy(update={"runner": None})  # which may be an extension
     call = run_isolated(
         _COMPARE,
         models,

@@ -23,7 +23,7 @@ class ProcessesRunner(Runner):
         """Return a pool of processes, which all fork from one."""
         from prefect.task_runners import ProcessPoolTaskRunner  # noqa: PLC0415 - the models are light
 
-        from tasks.train.execution.worker import start_worker  # noqa: PLC0415 - the same
+        from tasks.core.isolation.worker import start_worker  # noqa: PLC0415 - the same
 
         return ProcessPoolTaskRunner(max_workers=self.workers, initializer=start_worker, initargs=(fit_server(),))
 

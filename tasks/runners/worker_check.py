@@ -1,0 +1,79 @@
+"""What a worker must have to do a run's work: the run's packages, and its data folder."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import mkdtemp
+
+_PACKAGES = ("tidemill", "pyarrow", "numpy", "pandas")
+"""What the bytes of a part depend on, beside Python."""
+_ASKED = "asked"
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What is asked of each worker: whether it has these versions, and sees this folder of the run, which lies in the data folder."""
+
+    versions: Mapping[str, str]
+    root: Path
+    folder: Path
+
+
+def versions_here() -> dict[str, str]:
+    """Return the versions that this process has of what the bytes of a part depend on."""
+    return {"python": ".".join(platform.python_version_tuple()[:2])} | {name: version(name) for name in _PACKAGES}
+
+
+def this_worker() -> str:
+    """Return how this process is called as a worker."""
+    return f"the worker {socket.gethostname()} (process {os.getpid()})"
+
+
+def tell_versions(versions: Mapping[str, str]) -> str:
+    """Return what is wrong with this process, in a sentence, where it has other versions; nothing where it has these."""
+    here = versions_here()
+    other = [name for name, there in versions.items() if here.get(name) != there]
+    told = ", ".join(f"{name} {here.get(name)} instead of {versions[name]}" for name in other)
+    return f"{this_worker()} has {told}; install there what the run has, or its parts differ" if told else ""
+
+
+def tell_mistakes(expected: Expected) -> str:
+    """Return what is wrong with this process as a worker, in a sentence; nothing where nothing is."""
+    if told := tell_versions(expected.versions):
+        return told
+    name = f"{socket.gethostname()}-{os.getpid()}"
+    try:
+        (expected.folder / _ASKED).read_bytes()
+        (expected.folder / name).write_bytes(b"")
+    except OSError as error:
+        return unreached(expected.root, error)
+    return ""
+
+
+def unreached(path: Path, error: OSError) -> str:
+    """Return the sentence for a path of the run's that this process does not reach."""
+    return (
+        f"{path}: {this_worker()} cannot reach it ({error.strerror}); put it on storage that every worker mounts at "
+        "the same path, and may write to"
+    )
+
+
+@contextmanager
+def expected_of_workers(root: Path) -> Iterator[Expected]:
+    """Yield what workers are asked, for as long as they are; its folder is there for each of them to see, and to write to."""
+    root.mkdir(parents=True, exist_ok=True)
+    folder = Path(mkdtemp(prefix=".workers-", suffix=f".{os.getpid()}.part", dir=root))
+    folder.chmod(0o777)  # workers may be of another user
+    try:
+        (folder / _ASKED).write_bytes(b"")
+        yield Expected(versions_here(), root, folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,190 @@
+"""The workers of a stage that does its work elsewhere: opened when they are first needed, checked, and left when it ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from contextvars import copy_context
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Any, TypeVar
+
+from tasks.config.runners import RemoteRunner, Runner
+from tasks.core.errors import RunnerError
+from tasks.core.escaping import count
+from tasks.core.story import warn
+from tasks.runners.worker_check import expected_of_workers, tell_mistakes
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What a task run came to, and its state."""
+
+    value: Any
+    state: Any
+
+    def known_as(self, made: Value) -> Value:
+        """Return what this process has made of the value: whatever is given it comes after the task in the run's graph."""
+        from prefect.utilities.engine import link_state_to_task_run_result  # noqa: PLC0415 - where work is done elsewhere
+
+        link_state_to_task_run_result(self.state, made)
+        return made
+
+
+class StageWorkers:
+    """The workers that a stage hands its tasks to, which reach the data folder `root`."""
+
+    def __init__(self, runner: RemoteRunner, stage: str, root: Path) -> None:
+        self._runner, self._stage, self._root = runner, stage, root
+        self._open: Any = None
+        self._lock = Lock()
+
+    async def run(self, task: Any, **parameters: Any) -> Ended:
+        """Return what a task comes to on a worker; where that is killed, it runs again on another.
+
+        Raises:
+            RunnerError: no worker answers, one differs from the run, or the task has ended several.
+
+        """
+        future = await asyncio.to_thread(self._submit, task, parameters)
+        ended = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        future.add_done_callback(lambda _: loop.call_soon_threadsafe(ended.set))
+        try:
+            await ended.wait()
+        except asyncio.CancelledError:
+            with suppress(Exception):  # of a cluster that is gone
+                future.wrapped_future.cancel()
+            raise
+        return await asyncio.to_thread(self._end, future)
+
+    def call(self, task: Any, **parameters: Any) -> Any:
+        """Return the same for a thread that waits for it."""
+        return self._end(self._submit(task, parameters)).value
+
+    async def width(self) -> int:
+        """Return how many tasks run at once."""
+        return await asyncio.to_thread(self._runner.width, self._opened)
+
+    def close(self) -> None:
+        """Leave the workers."""
+        with self._lock:
+            opened, self._open = self._open, None
+        if opened is not None:
+            with suppress(Exception):  # of a cluster that is gone
+                opened.__exit__(None, None, None)
+
+    def _submit(self, task: Any, parameters: dict[str, Any]) -> Any:
+        try:
+            return self._opened().submit(task, parameters)
+        except RunnerError:
+            raise
+        except Exception as error:  # a cluster fails in its own ways
+            raise self._lost(error) from error
+
+    def _end(self, future: Any) -> Ended:
+        """Return what an ended task came to; raise what it raised."""
+        try:
+            state = future.wrapped_future.result()
+        except BaseException as error:  # that of a cancelled one is no Exception
+            raise self._lost(error) from error
+        return Ended(future.result(), state)
+
+    def _opened(self) -> Any:
+        with self._lock:
+            if self._open is None:
+                opened = open_runner(self._runner, self._runner.make(_no_fits))
+                try:
+                    self._check(opened)
+                except BaseException:
+                    opened.__exit__(None, None, None)
+                    raise
+                self._open = opened
+            return self._open
+
+    def _check(self, opened: Any) -> None:
+        """Ask each worker whether it can do the work.
+
+        Raises:
+            RunnerError: one cannot, in a line for each.
+
+        """
+        with expected_of_workers(self._root) as expected:
+            answers = self._runner.ask_each(opened, tell_mistakes, expected)
+        told = [f"runner: {address}: {answer}" for address, answer in answers.items() if answer]
+        if told:
+            raise RunnerError("\n".join(told))
+        context = copy_context()
+
+        def tell(address: str, tasks: int) -> None:
+            context.copy().run(
+                warn,
+                f"{self._stage}: the worker {address} is gone; {count(tasks, 'task')} begun or waiting there "
+                "will run again on another",
+            )
+
+        self._runner.watch(opened, tell)
+
+    def _lost(self, error: BaseException) -> RunnerError:
+        where, cure = self._runner.place
+        what = type(error).__name__
+        if what == "KilledWorker":
+            return RunnerError(
+                f"runner: a task of {self._stage} has ended several workers at {where}, by hand or by the system for "
+                "want of memory; give workers more memory, and run again"
+            )
+        said = (str(error).strip().splitlines() or [""])[0]
+        return RunnerError(f"runner: lost the workers at {where} ({what}{f': {said}' if said else ''}); {cure}")
+
+
+def _no_fits() -> str:
+    raise RunnerError("runner: its workers are not asked for fits here; this is an error in Tidemill, please report it")
+
+
+def open_runner(kind: Runner, made: Any) -> Any:
+    """Return the task runner that a kind has made, running.
+
+    Raises:
+        RunnerError: no worker answers.
+
+    """
+    try:
+        made.__enter__()
+        kind.greet(made)
+    except OSError as error:
+        with suppress(Exception):
+            made.__exit__(None, None, None)
+        where, cure = kind.place
+        raise RunnerError(f"runner: no worker at {where} ({error}); {cure}") from None
+    return made
+
+
+@asynccontextmanager
+async def holding(*runners: Runner) -> AsyncIterator[None]:
+    """Hold, while the block runs, what runners start for a run."""
+    held = [runner.held() for runner in runners]
+    for each in held:
+        each.__enter__()
+    try:
+        yield
+    finally:
+        for each in held:
+            await asyncio.shield(asyncio.to_thread(each.__exit__, None, None, None))
+
+
+@asynccontextmanager
+async def stage_workers(runner: Runner, stage: str, root: Path) -> AsyncIterator[StageWorkers | None]:
+    """Yield the workers that a stage hands its tasks to; None where it does its work in this process."""
+    if not isinstance(runner, RemoteRunner):
+        yield None
+        return
+    async with holding(runner):
+        workers = StageWorkers(runner, stage, root)
+        try:
+            yield workers
+        finally:
+            await asyncio.shield(asyncio.to_thread(workers.close))
