@@ -14,11 +14,12 @@ TASKS = [path for path in MODULES if path.is_relative_to(PROJECT / "tasks")]
 TOP_LEVEL = {"flows", "tasks", "deployments", "data", "tests", "docs", "findings"}
 STAGES = ("ingest", "convert", "train")
 FLOORS: dict[str, tuple[str | tuple[str, ...], ...]] = {
-    "tasks": ("core", "config", "runners", "raw", "lineage", STAGES, "tables", "export", "clean", "reports"),  # made tables are committed as convert's are
+    "tasks": ("core", "config", "runners", "raw", "lineage", STAGES, "tables", "export", "estimate", "clean", "reports"),  # made tables are committed as convert's are
     "tasks/ingest": ("throttle", "http", ("api", "scraping", "sql"), "landing", "early", "results", "progress", "first_page", "look", "tasks"),
     "tasks/convert": ("schema", "files", "formats", "parts", ("staging", "checks"), "table", "profile", "head", "proposal", "tasks", "single"),
     "tasks/tables": ("parts", ("query", "function"), ("order", "made"), ("draft", "tasks")),
     "tasks/export": ("rows", "files", ("sqlite", "postgresql", "delta"), "job", "tasks"),
+    "tasks/estimate": ("estimate", "sample", "size", "conversion", "tables", "training", "pipeline"),
     "tasks/train": ("data", "models", "evaluation", "assessment", ("checks", "execution"), "registry", ("predict", "plots", "handover"), ("scoring", "truth"), "tasks"),
     "flows": ("cancellation", "deployments", "schedules", "summary", "watch", "telemetry", "lineage", "openlineage", "parameters", "recorder", "story", "report", "run_figures", "killed_runs", "automations", "heartbeats", "stage", "alerts", "turns", "parents", ("ingest", "convert", "tables", "train", "export"), "pipeline", ("predict", "truth"), "history", "clean", "cli", "run"),
 }  # fmt: skip

@@ -18,7 +18,7 @@ from tasks.config import (
     secret_references,
 )
 from tasks.config.auth import TokenAuth
-from tasks.convert.formats.registry import format_of
+from tasks.convert.formats.registry import find_too_large, format_of
 from tasks.convert.table.inputs import list_files
 from tasks.core.errors import ConfigError, PermanentSourceError, TableError
 from tasks.core.storage import DataFolder
@@ -121,9 +121,12 @@ def _files_mistakes(source: FilesSource, folder: DataFolder) -> list[str]:
     try:
         for file in list_files(source.path, source.root(folder.root), source.allow_hosts):
             try:
-                format_of(file.name, source.read)
+                kind = format_of(file.name, source.read)
             except TableError as error:
                 mistakes.append(f"path: {file.name}: {error}")
+                continue
+            if told := find_too_large(kind, file.name, file.size, is_local=file.is_local):
+                mistakes.append(f"path: {file.name}: {told}")
     except TableError as error:
         return [f"path: {line}" for line in str(error).splitlines()]
     return mistakes

@@ -15,6 +15,7 @@ from flows.cli.prefect_api import PrefectApi, link_to_run, prefect_api
 from flows.summary import RunOptions
 from tasks.core.errors import ConfigError, SourceError, StageError
 from tasks.core.isolation.client import stop_call_server
+from tasks.core.storage import DataFolder
 
 if TYPE_CHECKING:
     from tasks.config import Pipeline
@@ -80,8 +81,10 @@ def check_pipeline(path: Path, data: Path, *, ask: bool = False) -> int:
         ConfigError: the file, or what it names, is wrong.
 
     """
-    from flows.cli.plan import plan_rows  # noqa: PLC0415 - as in _checked
+    from flows.cli.estimates import print_estimates  # noqa: PLC0415 - as in _checked
+    from flows.cli.plan import plan_rows  # noqa: PLC0415 - the same
     from flows.schedules import warn_of_file  # noqa: PLC0415 - the same
+    from tasks.estimate.pipeline import estimate_pipeline  # noqa: PLC0415 - the same
 
     with _calls_ended():
         config = _checked(path, data, RunOptions(), in_tables=True)
@@ -91,6 +94,7 @@ def check_pipeline(path: Path, data: Path, *, ask: bool = False) -> int:
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
     for stage, part, what in rows:
         print_line(console, f"{stage:<{widths[0]}}  {part:<{widths[1]}}  {what}")
+    print_estimates(console, estimate_pipeline(config, DataFolder.at(data), RunOptions().runs, in_stores=True))
     for warning in warn_of_file(path, config):
         print_line(console, f"warning: {warning}")
     return _ask(config, data, console) if ask else 0

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.core.errors import LateQueryError, QueryError
+from tasks.core.memory import find_memory
 from tasks.core.tables import as_pattern, find_alike, list_parts, parts_as_sql, quote_name, quote_text
 
 _WATCHED_EVERY_S = 0.1
@@ -177,8 +178,8 @@ def stream_result(connection: duckdb.DuckDBPyConnection, query: str, rows: int) 
 
 
 def half_of_memory() -> int:
-    """Return half of the machine's memory, in MiB: DuckDB's own default, four fifths, leaves fits beside it too little."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // (2 * _MIB)
+    """Return half of the memory that there is, in MiB: DuckDB's own default, four fifths, leaves fits beside it too little."""
+    return find_memory().total // (2 * _MIB)
 
 
 def plain_column(name: str, kind: str, plain: Mapping[str, str]) -> str | None:

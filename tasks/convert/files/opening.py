@@ -92,6 +92,11 @@ class Stream:
         return self._damage is None
 
     @property
+    def taken_bytes(self) -> int:
+        """Return how many of the file's bytes were read so far; of a .zip those of its directory are none."""
+        return self._source.position
+
+    @property
     def member(self) -> str | None:
         """Return the name of the file within the .zip; None where it is none."""
         return self._bytes.name if isinstance(self._bytes, Member) else None

@@ -24,6 +24,14 @@ from tasks.convert.schema.target import TableTarget
 from tasks.core.errors import TableError
 
 
+@dataclass(frozen=True)
+class Extent:
+    """How many bytes a file holds once they are decompressed, and how many rows, if it tells."""
+
+    unpacked: int
+    rows: int | None
+
+
 class FileFormat(Format, ABC):
     """What a format says of the bytes of its files."""
 
@@ -36,6 +44,11 @@ class FileFormat(Format, ABC):
     def find_other(cls, data: bytes) -> tuple[str, str] | None:
         """Return what a file is that begins with `data`, and what to do; None where it may be of this format."""
         return find_other_content(without_mark(data), cls.begins)
+
+    @classmethod
+    def find_row_bytes(cls, head: bytes, reading: Reading) -> float | None:  # noqa: ARG003 - of those that ask for it
+        """Return how many bytes a row takes, by the head of a file; None where it does not show."""
+        return None
 
     @classmethod
     def refuse_other(cls, data: bytes) -> None:
@@ -52,6 +65,29 @@ class FileFormat(Format, ABC):
 
 class WholeFormat(FileFormat, ABC):
     """A format whose files are read as a whole."""
+
+    usual_ratio: ClassVar[float] = 1.0
+    """How many bytes a byte of a file mostly becomes, where the format compresses them itself."""
+
+    @classmethod
+    def held_bytes(cls, extent: Extent, reading: Reading) -> int:  # noqa: ARG003 - of those that ask for it
+        """Return about how many bytes of memory a file takes while it is read, its blocks aside: ten times its own, as values of Python are."""
+        return 10 * extent.unpacked
+
+    @classmethod
+    def block_bytes(cls, extent: Extent) -> int:
+        """Return how many bytes of a file become rows together, in one thread."""
+        return min(extent.unpacked, 4 * 2**20)
+
+    @classmethod
+    def find_extent(cls, path: Path) -> Extent | None:  # noqa: ARG003 - the same
+        """Return what a file that lies here, and is not compressed, tells of itself without being read; None where it does not.
+
+        Raises:
+            TableError, OSError, ValueError: it is damaged.
+
+        """
+        return None
 
     @abstractmethod
     def read(self, data: bytes, reading: Reading, nulls_of: NullsOf) -> Iterator[RawBlock]:
@@ -114,6 +150,12 @@ class StreamedFormat(FileFormat, ABC):
     """Whether its texts are Unicode, unless another encoding is declared; else it is detected."""
     is_cut_off: bool = False
     """Whether the file is damaged, so that its last records are not the last ones."""
+
+    @classmethod
+    def find_row_bytes(cls, head: bytes, reading: Reading) -> float | None:  # noqa: ARG003 - as above
+        """Return how many bytes a line takes."""
+        lines = head.count(b"\n")
+        return (head.rfind(b"\n") + 1) / lines if lines else None
 
     def __init__(self, target: TableTarget) -> None:
         self.target = target

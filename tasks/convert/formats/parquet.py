@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from tasks.config import Reading
 from tasks.convert.files.content import find_text, without_mark
-from tasks.convert.formats.format import WholeFormat
+from tasks.convert.formats.format import Extent, WholeFormat
 from tasks.convert.formats.json.rows import NullsOf
 from tasks.convert.schema.arrow import plain_column
 from tasks.convert.schema.blocks import RawBlock
@@ -131,6 +131,27 @@ class Parquet(WholeFormat):
     name: ClassVar[str] = "parquet"
     suffixes: ClassVar[tuple[str, ...]] = (".parquet", ".pq")
     begins: ClassVar[bytes] = rb"PAR1[\0-\x08\x0e-\x1f]"
+    usual_ratio: ClassVar[float] = 3.0
+
+    @classmethod
+    def find_extent(cls, path: Path) -> Extent:
+        """Return what its footer says: the bytes of its columns as they are encoded, and its rows."""
+        try:
+            metadata = pq.read_metadata(path)
+        except pa.ArrowException as error:
+            raise ValueError(str(error)) from error
+        groups = (metadata.row_group(number) for number in range(metadata.num_row_groups))
+        return Extent(sum(group.total_byte_size for group in groups), metadata.num_rows)
+
+    @classmethod
+    def held_bytes(cls, extent: Extent, reading: Reading) -> int:  # noqa: ARG003 - it says all itself
+        """Return the bytes of a file that is compressed once more, or lies in a store, and so is read as a whole."""
+        return extent.unpacked
+
+    @classmethod
+    def block_bytes(cls, extent: Extent) -> int:
+        """Return the bytes of a batch."""
+        return min(extent.unpacked, _BATCH_BYTES, round(extent.unpacked * _BATCH_ROWS / max(1, extent.rows or 1)))
 
     @classmethod
     def find_other(cls, data: bytes) -> tuple[str, str] | None:

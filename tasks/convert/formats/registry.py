@@ -16,6 +16,10 @@ from tasks.core.errors import ConfigError, TableError
 
 # A document is in memory as a whole, several times over.
 DOCUMENT_BYTES = 512 * 1024 * 1024
+_TOO_LARGE = (
+    f"is larger than {DOCUMENT_BYTES // 1024**2} MiB, and its format is read as a whole; "
+    "write it as .jsonl, .csv or plain .parquet, which are read block by block"
+)
 
 
 def format_of(name: str, reading: Reading, path: Path | str | None = None) -> type[FileFormat]:
@@ -61,6 +65,20 @@ def _member_of(path: Path | str | None) -> str:
         return stream.member or ""
 
 
+def is_read_whole(kind: type[FileFormat], compression: str, *, is_local: bool) -> bool:
+    """Return whether files of a format are in memory as a whole while they are read, as they lie here or in a store, compressed or not."""
+    if not issubclass(kind, WholeFormat):
+        return False
+    return bool(compression) or not is_local or kind.read_in_place is WholeFormat.read_in_place
+
+
+def find_too_large(kind: type[FileFormat], name: str, size: int, *, is_local: bool) -> str | None:
+    """Return why a file of so many bytes cannot be read, told without opening it; None where it may be, as one that is compressed."""
+    compression = suffixes(name)[1]
+    is_too_large = size > DOCUMENT_BYTES and is_read_whole(kind, compression, is_local=is_local)
+    return _TOO_LARGE if is_too_large and not compression else None
+
+
 def read_whole(path: Path | str, read_as: WholeFormat, target: TableTarget) -> Iterator[RawBlock | ByteBlock]:
     """Yield the rows of a file that is not read block by block.
 
@@ -86,8 +104,5 @@ def _read_all(path: Path | str, reading: Reading) -> bytes:
     finally:
         stream.close()
     if len(data) > DOCUMENT_BYTES:
-        raise TableError(
-            f"is larger than {DOCUMENT_BYTES // 1024**2} MiB, and its format is read as a whole; "
-            "write it as .jsonl, .csv or plain .parquet, which are read block by block"
-        )
+        raise TableError(_TOO_LARGE)
     return data

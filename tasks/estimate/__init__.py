@@ -1,0 +1,1 @@
+"""What the parts of a pipeline would read and take, by their inputs, before anything runs."""
