@@ -18,6 +18,7 @@ from tasks.convert.table.inputs import list_files, list_raw
 from tasks.convert.table.job import TableJob, batch_units
 from tasks.convert.table.manifest import TableManifest, read_table_manifest
 from tasks.convert.table.versions import Versions
+from tasks.core.bucket.opened import bucket_of
 from tasks.core.escaping import count
 from tasks.core.storage import DataFolder
 from tasks.estimate.estimate import Estimate, Held
@@ -131,6 +132,8 @@ def _find_inputs(name: str, source: Source, folder: DataFolder, *, in_stores: bo
             return "files in a store, which only check lists"
         files = list_files(source.path, source.root(folder.root), source.allow_hosts)
         return files[: source.limit.number] if source.limit else files
+    if bucket_of(folder.root, "raw"):
+        return "in the bucket"
     raw = folder.raw(source.of if isinstance(source, ElementsSource) else name)
     known = with_kept_children(source, raw)
     if known is None:

@@ -12,6 +12,7 @@ from tasks.config import PartedSource, Pipeline
 from tasks.config.runners import RemoteRunner
 from tasks.convert.table.conversion import CORES
 from tasks.convert.table.inputs import list_raw
+from tasks.core.bucket.opened import bucket_of
 from tasks.core.errors import TidemillError
 from tasks.core.escaping import count
 from tasks.core.memory import Memory, find_memory
@@ -75,6 +76,8 @@ def _estimate_others(
 
 def _estimate_ingest(name: str, source: PartedSource, folder: DataFolder) -> Estimate:
     """Return what is landed of a source: how much a server has is known once it has answered."""
+    if bucket_of(folder.root, "raw"):  # to be looked at it would be fetched
+        return Estimate("ingest", name, "in the bucket")
     known = with_kept_children(source, folder.raw(name))
     if known is None:
         return Estimate("ingest", name, "partitions of other tables' rows")
@@ -89,25 +92,30 @@ def _estimate_ingest(name: str, source: PartedSource, folder: DataFolder) -> Est
 
 def _lacks_of_memory(config: Pipeline, parts: Sequence[Estimate], memory: Memory) -> Iterator[str]:
     room = max(0, memory.free - RUN_BYTES)
+    elsewhere = isinstance(config.runner, RemoteRunner)  # whose workers have memory of their own
     for part in parts:
         yield from (f"{part.stage} {part.part}: {doubt}" for doubt in part.doubts)
         taken = part.memory_bytes or 0
         if part.stage == "train" and part.task_runs != 0:
             yield from _lacks_of_fits(config, part, room)
-        elif taken > room:
+        elif taken > room and not (elsewhere and _is_handed_over(config, part)):
             yield f"{part.stage} {part.part}: {_told(taken, room)}; {part.cure}"
     held = [each for part in parts if part.stage == "convert" for each in part.held]
     together = sum(each.memory_bytes for each in nlargest(CORES, held, key=lambda each: each.memory_bytes))
-    if together > room and all((part.memory_bytes or 0) <= room for part in parts if part.held):
+    if together > room and not elsewhere and all((part.memory_bytes or 0) <= room for part in parts if part.held):
         yield f"convert: {_told(together, room)} for files of several sources that are read as a whole; run one source after the other, or write them as JSON lines or CSV"
 
 
+def _is_handed_over(config: Pipeline, part: Estimate) -> bool:
+    """Return whether a part is done where the pipeline's runner is: files and functions are, SQL is not."""
+    return part.stage == "convert" or (part.stage == "tables" and config.tables[part.part].python is not None)
+
+
 def _lacks_of_fits(config: Pipeline, part: Estimate, room: int) -> Iterator[str]:
-    training = config.training
-    assert training is not None
-    if part.memory_bytes is None or isinstance(training.runner, RemoteRunner):
+    runner = config.training_runner
+    if part.memory_bytes is None or isinstance(runner, RemoteRunner):
         return
-    workers = getattr(training.runner, "workers", None) or CORES
+    workers = getattr(runner, "workers", None) or CORES
     each = part.memory_bytes + WORKER_BYTES
     if each * workers > room:
         fewer = room // each
