@@ -53,9 +53,9 @@ def describe_features(frame: pd.DataFrame) -> dict[str, Reference]:
     return {str(name): _describe(frame[name]) for name in frame.columns}
 
 
-def count_values(references: Mapping[str, Reference], frame: pd.DataFrame) -> dict[str, Array]:
-    """Return how many of the frame's values fall into each bin; the counts of several frames add up."""
-    return {name: _count(reference, frame[name]) for name, reference in references.items()}
+def count_values(references: Mapping[str, Reference], columns: pd.DataFrame | Mapping[str, Array]) -> dict[str, Array]:
+    """Return how many values of a frame, or of arrays, fall into each bin; the counts of several add up."""
+    return {name: _count(reference, np.asarray(columns[name])) for name, reference in references.items()}
 
 
 def measure_drift(references: Mapping[str, Reference], counts: Mapping[str, Array]) -> list[Drift]:
@@ -73,19 +73,21 @@ def _describe(values: pd.Series[Any]) -> Reference:
         frequent = values.dropna().astype(str).value_counts()
         ordered = sorted(frequent.items(), key=lambda item: (-item[1], item[0]))
         reference = Reference(None, tuple(str(name) for name, _ in ordered[:CATEGORIES]), ())
-    return Reference(reference.edges, reference.categories, tuple(int(n) for n in _count(reference, values)))
+    return Reference(
+        reference.edges, reference.categories, tuple(int(n) for n in _count(reference, np.asarray(values)))
+    )
 
 
-def _count(reference: Reference, values: pd.Series[Any]) -> Array:
-    missing = values.isna().to_numpy()
+def _count(reference: Reference, values: Array) -> Array:
+    missing = import_once("pandas").isna(values)
     if reference.edges is not None:
         bins = len(reference.edges) + 1
-        places = np.searchsorted(np.array(reference.edges), values.to_numpy(dtype=float), side="left")
+        places = np.searchsorted(np.array(reference.edges), values.astype(float, copy=False), side="left")
     else:
         assert reference.categories is not None
         bins = len(reference.categories) + 1
         index = import_once("pandas").Index
-        places = index(reference.categories).get_indexer(index(values.astype(str)))
+        places = index(reference.categories, dtype=object).get_indexer(index(values, dtype=object))
         places = np.where(places < 0, bins - 1, places)
     return np.bincount(np.where(missing, bins, places), minlength=bins + 1)
 

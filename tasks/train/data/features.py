@@ -111,6 +111,15 @@ def read_frame(table: pa.Table, features: Features, rows: Array | None = None) -
     return frame
 
 
+def read_columns(table: pa.Table, features: Features, multiple: int = 1) -> dict[str, Array]:
+    """Return each feature as an array with the values that the frame has; the last row again up to a multiple of rows."""
+    rows = table.num_rows
+    columns = {name: read_numbers(table.column(name)) for name in features.numeric}
+    columns |= {name: _read_texts(table.column(name)) for name in features.categorical}
+    missing = -rows % multiple
+    return {name: np.append(values, np.repeat(values[-1:], missing)) for name, values in columns.items()}
+
+
 def _choose(column: pa.ChunkedArray, rows: pa.Array | None) -> pa.ChunkedArray:
     return column if rows is None else column.take(rows)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,14 @@ from tasks.core.errors import ConfigError, TrainingError
 from tasks.train.assessment.conformal import Conformal
 from tasks.train.assessment.threshold import Threshold, decide
 from tasks.train.data.classes import TWO
-from tasks.train.data.features import Features, read_frame
+from tasks.train.data.features import Features, read_columns, read_frame
 from tasks.train.data.types import Array
 from tasks.train.evaluation.output_file import PROBABILITY
 from tasks.train.models.estimators import package_of
 from tasks.train.models.own import check_answers, check_length
 from tasks.train.predict.intervals import interval_columns, interval_fields
 from tasks.train.predict.output import MADE_BY
+from tasks.train.predict.preparation import Preparation
 from tasks.train.registry import Version, read_champion, read_version
 
 PREDICTION = "prediction"
@@ -64,6 +66,8 @@ class ServingModel:
     version: Version
     model: Pipeline
     features: Features
+    preparation: Preparation | None = None
+    """How a few rows are made ready in less time, where that is known to be the same."""
 
     def predict(self, table: pa.Table) -> tuple[pa.Table, pd.DataFrame]:
         """Return the rows with what the model says of them, and their features as it was asked.
@@ -77,23 +81,50 @@ class ServingModel:
         rows = table.num_rows
         padding = [table.slice(rows - 1)] * (-rows % _BLOCK_ROWS)
         frame = read_frame(pa.concat_tables([table, *padding]), self.features)
-        try:
+        with self._refusing():
             predicted, probability = self._ask(frame)
             self._check(predicted, probability, len(frame))
+        for name, values in self._columns(predicted, probability, rows).items():
+            table = table.append_column(name, values)
+        return table, frame.head(rows)
+
+    def answer(self, table: pa.Table) -> tuple[pa.Table, Mapping[str, Array]]:
+        """Return the same of few rows in less time, without their columns; the features are arrays.
+
+        Raises:
+            TrainingError: the model cannot predict these rows.
+
+        """
+        rows = table.num_rows
+        if self.preparation is None:
+            told, frame = self.predict(table)
+            return told.select(self.added), {name: frame[name].to_numpy() for name in self.features.names}
+        columns = read_columns(table, self.features, _BLOCK_ROWS)
+        with self._refusing():
+            predicted, probability = self._ask_estimator(self.preparation.prepare(columns))
+        told = pa.table(self._columns(predicted, probability, rows))
+        return told, {name: values[:rows] for name, values in columns.items()}
+
+    @contextmanager
+    def _refusing(self) -> Iterator[None]:
+        try:
+            yield
         except ValueError as error:  # of missing numbers where the model takes none, say
             said = (str(error).splitlines() or [""])[0].rstrip(".")
             raise TrainingError(f"{self.version.name} cannot predict these rows ({said}); correct them") from error
-        told = table.append_column(PREDICTION, _plain(predicted[:rows]))
+
+    def _columns(self, predicted: Array, probability: Array | None, rows: int) -> dict[str, pa.Array]:
+        """Return what the model says of the first rows, by column; the others filled a block."""
+        predicted, probability = predicted[:rows], None if probability is None else probability[:rows]
+        told = {PREDICTION: _plain(predicted)}
         if probability is not None:
-            for name, column in zip(self._probabilities, probability[:rows].T, strict=True):
-                told = told.append_column(name, pa.array(np.ascontiguousarray(column, dtype=float)))
+            for name, column in zip(self._probabilities, probability.T, strict=True):
+                told[name] = pa.array(np.ascontiguousarray(column, dtype=float))
             if (threshold := self._threshold) is not None:
                 place = self.model.classes_.tolist().index(threshold.positive)
-                told = told.append_column(DECISION, pa.array(decide(threshold, probability[:rows, place])))
-        sure = None if probability is None else probability[:rows]
-        for name, values in interval_columns(self._intervals, predicted[:rows], sure, self._classes):
-            told = told.append_column(name, values)
-        return told.append_column(MADE_BY, pa.repeat(self.version.name, rows)), frame.head(rows)
+                told[DECISION] = pa.array(decide(threshold, probability[:, place]))
+        told |= interval_columns(self._intervals, predicted, probability, self._classes)
+        return told | {MADE_BY: pa.repeat(self.version.name, rows)}
 
     def empty(self, schema: pa.Schema) -> pa.Table:
         """Return what no rows become."""
@@ -145,7 +176,11 @@ class ServingModel:
             asked = getattr(self.model, "predict_proba", None)
             probability = None if asked is None else np.asarray(asked(frame.copy()))
             return np.asarray(self.model.predict(frame.copy())), probability
-        given, estimator = self.model[:-1].transform(frame), self.model[-1]
+        return self._ask_estimator(self.model[:-1].transform(frame))
+
+    def _ask_estimator(self, given: Any) -> tuple[Array, Array | None]:
+        """Return the same of rows whose columns are made ready."""
+        estimator = self.model[-1]
         if not hasattr(estimator, "predict_proba"):
             return np.asarray(estimator.predict(given)), None
         probability = np.asarray(estimator.predict_proba(given))
