@@ -279,6 +279,49 @@ def test_no_block_with_quotes_that_nothing_closes_is_told_apart_twice(
     assert counts["read_texts_at_once"] <= 1  # of the last block
 
 
+@pytest.mark.parametrize("row", ['"{n},ab,{n}', '{n},"ab,{n}', '{n},"ab\nc",{n},x', '"x,ab,1.5', '{n},a "b" c,"{n}.5'])
+def test_no_quote_that_nothing_closes_is_looked_at_by_itself_beside_many(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, row: str
+) -> None:
+    """From the hundredth of a block on it is one but for what is well formed: where these begin and end is told of all at once."""
+    counts: Counter[str] = Counter()
+    whole_record = records._whole_record
+
+    class Counted:
+        def __init__(self, pattern: re.Pattern[bytes]) -> None:
+            self.pattern = pattern
+
+        def match(self, *places: Any) -> re.Match[bytes] | None:
+            counts["match"] += 1
+            return self.pattern.match(*places)
+
+    monkeypatch.setattr(records, "_whole_record", lambda *marks: Counted(whole_record(*marks)))
+    count_calls(monkeypatch, counts, records.Records, "_read")
+    count_calls(monkeypatch, counts, spans, "_holds_value")
+    rows = [(row if n % 3 else "{n},ab,{n}").format(n=n) for n in range(ROWS)]
+    (inbox(tmp_path) / "a.csv").write_text("\n".join(["id,note,v", *rows, ""]))
+
+    table = make_table(tmp_path, files_source(table=NO_LIMIT))
+
+    assert table.rows_table >= len(rows[::3])
+    assert table.rows_rejected >= len(rows) - len(rows[::3])
+    assert 0 < counts.total() < len(rows) // 4
+
+
+def test_no_record_of_two_lines_is_doubted_whose_last_has_other_fields_by_itself(
+    tmp_path: Path, slow: Counter[str]
+) -> None:
+    """Though it has as many delimiters, or more: the quote of the line that it begins with is none that is stray."""
+    odd = ['"a\nb",1,2,3', '"a\nb",1,2,"3,4"', '1,2,3,"a\n,b"', '"a\n",1,2,3', '"a\nb",1,2,"""3"",4",5']
+    rows = [odd[n % 5] if n % 6 else '"a\nb",1,2' for n in range(ROWS)]
+    (inbox(tmp_path) / "a.csv").write_text("\n".join(["note,id,v", *rows, ""]))
+
+    made(tmp_path, files_source(table=NO_LIMIT), rejected=len(rows) - len(rows[::6]), least=len(rows[::6]))
+
+    assert not slow
+    assert {row["raw"] for row in read_rejects(tmp_path)} == set(odd)
+
+
 def test_no_record_of_two_lines_with_a_field_too_many_has_python_read_the_others(
     tmp_path: Path, flights: Flights, slow: Counter[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,7 @@ _DATE = (
 )
 NUMBER_OR_DATE = re.compile(rf"\s*+({_NUMBER}|{_DATE})?\s*+")
 _IS_DATE = re.compile(rf"\s*({_DATE})\s*")
+_BLANK, _NO_BLANK = r"[\t-\r\x1c- ]", r"[\x00-\x08\x0e-\x1b!-\x7f]"  # of ASCII what \s and \S are to Python
 _NULLS = frozenset({"", "na", "n/a", "nan", "nat", "null", "none", "<na>", "#n/a", "\\n", "-", "inf", "-inf"})
 _YEAR = re.compile(r"\s*(1[89]|20|21)\d\d\s*")
 _PLAIN_NAME = re.compile(r"(?!(?:na|n/a|nan|nat|null|none|inf)$)[A-Za-z_][\w .()/%-]*", re.IGNORECASE)
@@ -61,6 +62,13 @@ def find_header(
     if all(map(_PLAIN_NAME.fullmatch, first)) and not any(field in record for record in below for field in first[:2]):
         return Header(above, is_found=True)  # as most headers are: to judge them takes longer than the rest
     return Header(above, _judge(first, below, expected) >= 0)
+
+
+def pattern_of_values(delimiter: str) -> str:
+    """Return the pattern, for Arrow, of lines with a field that is a number or a date; of ASCII alone each of those."""
+    value = f"{_NUMBER}|{_DATE}".replace(r"\s", _BLANK).replace(r"\S", _NO_BLANK)
+    end = re.escape(delimiter)
+    return f"(^|{end}){_BLANK}*({value}){_BLANK}*({end}|$)"
 
 
 def kind_of_field(field: str) -> Kind:

@@ -78,7 +78,7 @@ def parse_but_rejects(block: CsvBlock, schema: Schema) -> TypedBlock | None:
 
 def without_unclosed(block: CsvBlock) -> CsvBlock:
     """Return the same without the lines that open a quote which is never closed: what the others are is settled."""
-    others = without_lines(block, np.array(block.records.unclosed, np.int64))
+    others = without_lines(block, block.records.unclosed)
     others = replace(others, is_settled=True)
     return others if has_lines_alone(others.window) else as_lines(others)
 

@@ -109,7 +109,7 @@ def _find_records(cut: Cut, head: Head) -> np.ndarray:
     if lines is not None:
         return lines
     records = Records(cut.plain, dialect, raw=cut.text, width=len(head.names))
-    return np.array(sorted([*(span.start for span in records.spans), *records.unclosed]), np.int64)
+    return np.array(sorted([*(span.start for span in records.spans), *records.unclosed.tolist()]), np.int64)
 
 
 def _split(text: ByteView, line: int) -> tuple[ByteView, ByteView]:

@@ -211,7 +211,7 @@ def cut_records(text: ByteView, head: Head, reading: Reading, *, final: bool) ->
 def _cut_by_reader(records: Records, end: int | None) -> ReadCut:
     """Return the lines before the one at which a record may begin that ends below, or as far as the last record that Python's reader finds whole."""
     if end is None:
-        end = len(records.lines) if records.unclosed else max((span.end for span in records.spans), default=0)
+        end = len(records.lines) if len(records.unclosed) else max((span.end for span in records.spans), default=0)
     plain, raw = (lines.text.to_place(lines.place_of(end)) for lines in (records.lines, records.raw))
     return ReadCut(plain, plain if records.raw is records.lines else raw, records)
 

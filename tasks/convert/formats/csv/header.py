@@ -135,7 +135,7 @@ def _read_header(text: ByteView, dialect: Dialect, rename: Rename, reading: Read
     """Return the head of a file whose header, or first record, `text` begins with."""
     first, records = _first_record(text, dialect)
     if first is None or _is_after_broken(records, first.start):
-        if records.unclosed:
+        if len(records.unclosed):
             raise TableError("the quote of its header is not closed; mend the header, or declare read.quote")
         return Head(dialect, (), 0, 0)
     if reading.header_row is not None and first.start:
@@ -202,4 +202,4 @@ def _first_lines(text: ByteView, dialect: Dialect) -> bytes:
 
 
 def _is_after_broken(records: Records, start: int) -> bool:
-    return any(line < start for line in records.unclosed)
+    return bool((records.unclosed < start).any())

@@ -219,7 +219,7 @@ def _counts(block: CsvBlock, rows: int) -> bool:
     if block.lines is not None:
         return rows == len(block.lines)
     counted = count_records(block.window.data, block.quote, block.head.dialect.delimiter)
-    return rows == counted and not block.records.unclosed
+    return rows == counted and not len(block.records.unclosed)
 
 
 def _find_lines(block: CsvBlock, rows: int) -> np.ndarray | None:

@@ -24,7 +24,7 @@ def parse_csv(block: CsvBlock, schema: Schema) -> TypedBlock:
     """Return the rows of a block, typed, and the records that do not fit."""
     if not block.head.names or _is_empty(block):
         return cast_block(read_texts_at_once(block) or read_texts(block), schema)
-    if block.told is not None and block.told.unclosed:  # so that nothing else can read it
+    if block.told is not None and len(block.told.unclosed):  # so that nothing else can read it
         return _parse_but_unclosed(block, schema) or cast_block(read_texts(block), schema)
     lined = as_lines(block) if has_odd_lines(block) else block
     parsed = parse_typed(lined, schema)
@@ -47,15 +47,14 @@ def _parse_but_unclosed(block: CsvBlock, schema: Schema) -> TypedBlock | None:
     others, unclosed = without_unclosed(block), block.records.unclosed
     if has_returns_alone(others.window):
         return None
-    found = parse_typed(others, schema) if unclosed else None
+    found = parse_typed(others, schema) if len(unclosed) else None
     found = parse_but_rejects(others, schema) if found is None else found
     if found is None:
         texts = read_texts_at_once(others)
         found = None if texts is None else cast_block(texts, schema)
     if found is None:
         return None
-    lines = np.array(unclosed, np.int64)
-    broken = make_misfits(block.locate(lines), block.records.why_broken)
+    broken = make_misfits(block.locate(unclosed), block.records.why_broken)
     misfits = pa.concat_tables([broken, found.misfits])
     received = found.received + len(unclosed)
     return replace(found, received=received, misfits=misfits, warnings=[*block.records.warnings, *found.warnings])

@@ -13,11 +13,13 @@ from itertools import chain, pairwise
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.csv.dialect import Dialect
 from tasks.convert.formats.csv.spans import MANY_LINES, LaidLines, LinesAlike, lay_lines
 from tasks.convert.formats.csv.text_lines import TextLines
+from tasks.convert.formats.csv.unclosed import are_closed, find_unclosed
 from tasks.convert.schema.misfits import make_misfits, make_records
 from tasks.core.escaping import count
 
@@ -71,7 +73,7 @@ class Records:
     @cached_property
     def spans(self) -> list[Span]:
         """Return every whole record."""
-        bounds = [-1, *self.unclosed, len(self.lines)]
+        bounds = [-1, *self.unclosed.tolist(), len(self.lines)]
         stretches = ((above + 1, below) for above, below in pairwise(bounds) if below > above + 1)
         return [span for start, stop in stretches for span in self._read(start, stop) if span.fields]
 
@@ -81,11 +83,11 @@ class Records:
         return lay_lines(self._text, self._dialect.quote, self._dialect.delimiter, self._width)
 
     @cached_property
-    def unclosed(self) -> list[int]:
+    def unclosed(self) -> np.ndarray:
         """Return the places of the lines whose quote is never closed: only records that may have one are looked at, and what follows it up to the next that is a record as well where all quotes count."""
         dialect, found, next_line = self._dialect, list[int](), 0
         if not dialect.quote or not len(self._text):
-            return found
+            return np.array(found, np.int64)
         laid, text = self.laid, self._text.data
         doubtful, quoted, starts, is_first = (
             each.tolist() for each in (laid.doubtful, laid.quoted, laid.starts, laid.is_first)
@@ -102,26 +104,28 @@ class Records:
             if end and end - line - 2 < MANY_LINES:
                 next_line = end
             elif len(found) >= _MAX_UNCLOSED:
-                found.append(line)
-                next_line = line + 1
+                others = find_unclosed(self._text, laid, line, dialect.quote, dialect.delimiter, self._width)
+                return np.concatenate([np.array(found, np.int64), others])
             else:
                 span = next(self._read(line, len(self.lines)))
                 is_unclosed = span.end > len(self.lines) or self._is_doubtful(span)
                 found += [line] * is_unclosed
                 next_line = line + 1 if is_unclosed else span.end
-        return found
+        return np.array(found, np.int64)
 
     @property
     def broken(self) -> pa.Table:
         """Return these lines as misfits."""
-        return make_misfits(self._locate([(line, line + 1) for line in self.unclosed]), self.why_broken)
+        return make_misfits(self._locate([(line, line + 1) for line in self.unclosed.tolist()]), self.why_broken)
 
     @property
-    def why_broken(self) -> list[str]:
+    def why_broken(self) -> pa.Array:
         """Return why each of these lines is no row; of one that cannot be decoded as well, that is the reason."""
         if self._is_decodable(0, len(self.lines)):
-            return [UNCLOSED] * len(self.unclosed)
-        return [UNCLOSED if self._is_decodable(line, line + 1) else UNDECODABLE for line in self.unclosed]
+            return pa.repeat(UNCLOSED, len(self.unclosed))
+        lines = self.unclosed.tolist()
+        is_decodable = pa.array([self._is_decodable(line, line + 1) for line in lines], pa.bool_())
+        return pc.if_else(is_decodable, UNCLOSED, UNDECODABLE)
 
     @cached_property
     def undecodable(self) -> list[int]:
@@ -156,7 +160,7 @@ class Records:
         """Return those of the text that this one begins with, and which ends with a record; what is known of these is."""
         found = Records(text, self._dialect, first_line, first_byte, raw, self._width)
         stop = int(np.searchsorted(self.lines.starts, len(text)))
-        found.unclosed = [line for line in self.unclosed if line < stop]
+        found.unclosed = self.unclosed[self.unclosed < stop]
         found._believed, found._doubted = (
             [span for span in spans if span.end <= stop] for spans in (self._believed, self._doubted)
         )
@@ -165,14 +169,17 @@ class Records:
     @property
     def first_unclosed(self) -> int | None:
         """Return the index of the first line whose quote is not closed in this block, and may be in the next: too few lines below show that it is stray, and no other quote closes it."""
-        lines, count = np.array(self.unclosed, np.int64), len(self.lines)
+        lines, count = self.unclosed, len(self.lines)
         is_stray = self._alike.are_records(lines + 1, np.full(len(lines), count))
         awaiting = np.flatnonzero(is_stray & (lines >= count - _LINES_AWAITED))
         is_stray[awaiting] = [self._is_divided(line) for line in lines[awaiting].tolist()]
         # Of one that another quote of the block closes it is told already that it is stray, whatever comes.
         is_closed = self.laid.is_first[lines] & (lines < self.laid.open)
-        doubtful = lines[~(is_stray | is_closed)].tolist()
-        return next((line for line in doubtful if next(self._read(line, count)).end > count), None)
+        doubtful = lines[~(is_stray | is_closed)]
+        quote, delimiter = self._dialect.quote, self._dialect.delimiter
+        if len(doubtful):
+            doubtful = doubtful[~are_closed(self._text, self.laid.starts, doubtful, quote, delimiter)]
+        return next((line for line in doubtful.tolist() if next(self._read(line, count)).end > count), None)
 
     def locate(self, indices: Iterable[int]) -> pa.Table:
         """Return the records at these indices among the whole ones."""

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import pyarrow.compute as pc
 
 from tasks.convert.files.byte_view import ByteView, Marks
 from tasks.convert.formats.csv.quotes import Quoted, find_quoted
-from tasks.convert.formats.header import NUMBER_OR_DATE
+from tasks.convert.formats.header import NUMBER_OR_DATE, pattern_of_values
+from tasks.convert.schema.misfits import cut_texts
 
 MANY_LINES = 5  # within one quoted field that are records each: of fewer a text may consist by chance
 _LINES_JUDGED = 200
@@ -138,11 +140,37 @@ def _are_several(
         odd, (begins_of, ends_of) = quoted.find_odd(view, delimiter), (begins[places], ends[places])
         outside = Marks(is_mark & ~quoted.is_inside[:-1])
         widths = outside.count_before(ends_of) - outside.count_before(begins_of) + 1
-        may_be[places] = (widths != width) | (np.searchsorted(odd, ends_of) > np.searchsorted(odd, begins_of))
+        unlike = (widths != width) | (np.searchsorted(odd, ends_of) > np.searchsorted(odd, begins_of))
+        may_be[places], places = unlike, places[unlike]
+        if len(places):
+            may_be[places] = _may_be_records(view, quoted, (marks, outside), (lasts[places], ends[places]), width)
     many = np.flatnonzero(last[tall] - first[tall] > MANY_LINES)
     if len(many):
         may_be[many] |= LinesAlike(text, delimiter, width).are_records(first[tall[many]] + 1, last[tall[many]])
     found[tall] = may_be
+    return found
+
+
+def _may_be_records(
+    view: np.ndarray, quoted: Quoted, marks: tuple[Marks, Marks], bounds: tuple[np.ndarray, np.ndarray], width: int
+) -> np.ndarray:
+    """Return whether lines that begin within quotes, and end in none, may be records of `width` fields by themselves.
+
+    Of `marks` the first are all delimiters, the others those outside quotes. By itself the quote that closes the field is a
+    character of one, unless it stands where one begins: then it opens one, which goes on to the end if no other closes it.
+    """
+    (begins, ends), (every, outside) = bounds, marks
+    closing = np.append(quoted.closing, len(view) - 1)[np.searchsorted(quoted.closing, begins)]
+    quote, delimiters = view[closing], every.count_before(ends) - every.count_before(begins)
+    above = every.count_before(closing) - every.count_before(begins)
+    is_begin = (closing == begins) | (every.count_before(closing) > every.count_before(np.maximum(closing - 1, 0)))
+    below = outside.count_before(ends) - outside.count_before(begins)
+    is_told = (closing < ends) & (view[np.minimum(closing + 1, len(view) - 1)] != quote)
+    if is_begin.any():
+        quotes = Marks(view == quote[0])
+        is_told &= ~is_begin | (quotes.count_before(ends) - quotes.count_before(closing) == 1)
+    fields = above + np.where(is_begin, 0, below) + 1
+    found: np.ndarray = (delimiters == width - 1) | ~is_told | (fields == width)
     return found
 
 
@@ -192,7 +220,7 @@ class LinesAlike:
         self._text = text
         self._delimiter = delimiter
         self._width = width
-        self._numbered: dict[int, bool] = {}
+        self._is_told = self._is_numbered = np.zeros(0, dtype=bool)
 
     def are_records(self, first: np.ndarray, stop: np.ndarray) -> np.ndarray:
         """Return of lines whether those from each to before another are many, and almost all of them, to judge by the first, have the fields of a record."""
@@ -202,12 +230,9 @@ class LinesAlike:
         judged = np.minimum(stop, first + _LINES_JUDGED)
         counts = alike[judged] - alike[first]
         found: np.ndarray = (counts >= MANY_LINES) & (counts >= _ALMOST_ALL * (filled[judged] - filled[first]))
-        if self._width <= _FEW_FIELDS:
+        if self._width <= _FEW_FIELDS and len(places := np.flatnonzero(found)):
             # Sentences with one comma each are no records, unless there is a number among the fields of most.
-            for place in np.flatnonzero(found).tolist():
-                lines = range(int(first[place]), int(judged[place]))
-                numbered = sum(self._has_number(line) for line in lines if alike[line] < alike[line + 1])
-                found[place] = numbered >= counts[place] / 2
+            found[places] = self._count_numbered(first[places], judged[places]) >= counts[places] / 2
         return found
 
     @cached_property
@@ -227,11 +252,30 @@ class LinesAlike:
         starts, stops = self._text.line_spans_of_any_end
         return bytes(self._text.view[starts[line] : stops[line]]).decode("utf-8", "surrogateescape").strip()
 
-    def _has_number(self, line: int) -> bool:
-        """Return whether a number or a date is among the fields of a line."""
-        if line not in self._numbered:
-            self._numbered[line] = any(map(_holds_value, self._read(line).split(self._delimiter)))
-        return self._numbered[line]
+    def _count_numbered(self, first: np.ndarray, stop: np.ndarray) -> np.ndarray:
+        """Return how many of the lines from each to before another have the delimiters of a record, and a number or a date among their fields."""
+        begin, end = int(first.min()), int(stop.max())
+        alike, size = self._counts[1][begin : end + 1], end - begin + 1
+        is_asked = np.cumsum(np.bincount(first - begin, minlength=size) - np.bincount(stop - begin, minlength=size)) > 0
+        self._tell_numbered(begin + np.flatnonzero(is_asked[:-1] & (np.diff(alike) > 0)))
+        counted = np.concatenate([[0], np.cumsum(self._is_numbered[begin:end])])
+        counts: np.ndarray = counted[stop - begin] - counted[first - begin]
+        return counts
+
+    def _tell_numbered(self, lines: np.ndarray) -> None:
+        """Have it known of lines whether a number or a date is among their fields, each looked at once."""
+        starts, stops = self._text.line_spans_of_any_end
+        if not len(self._is_told):
+            self._is_told, self._is_numbered = np.zeros((2, len(starts)), dtype=bool)
+        lines = lines[~self._is_told[lines]]
+        self._is_told[lines] = True
+        texts = cut_texts(self._text.view, starts[lines], stops[lines])
+        is_numbered = pc.match_substring_regex(texts, pattern_of_values(self._delimiter))
+        self._is_numbered[lines] = is_numbered.to_numpy(zero_copy_only=False)
+        if not self._text.is_ascii:  # digits and blanks of which Arrow does not know may be among the others
+            for line in lines[~self._is_numbered[lines]].tolist():
+                text = self._read(line)
+                self._is_numbered[line] = not text.isascii() and any(map(_holds_value, text.split(self._delimiter)))
 
 
 def _holds_value(field: str) -> bool:
