@@ -18,7 +18,7 @@ from flows.recorder import RunRecorder, read_tables_before
 from flows.report import write_report
 from flows.run_figures import compare_figures, is_told, keep_figures, read_last_figures
 from flows.stage import completed, in_words, name_run, open_folder, read_for_run, shared_pipeline, warn_of_schedule
-from flows.story import begin_pipeline, sum_up_run
+from flows.story import begin_pipeline, sum_up_run, warn_of_size
 from flows.summary import RunOptions, RunSummary, Stage, keep_summary
 from flows.tables import tables
 from flows.telemetry import begin_telemetry
@@ -88,6 +88,7 @@ async def _run(loaded: Pipeline, file: Path | None, folder: DataFolder, options:
     only, fresh, partitions = options.only, options.fresh, options.partitions
     tell(begin_pipeline(loaded, folder.root, options))
     warnings = warn_of_schedule(loaded) if only in (None, "ingest") and not fresh else []
+    await warn_of_size(loaded, folder, options)
     before = await asyncio.to_thread(read_tables_before, loaded.table_names, folder)
     watch = await Watch.begin(loaded, folder, of_stage=False)
     record = RunRecorder(loaded.name, folder.models(loaded.name), flow_run.get_id(), warnings, before, watch)

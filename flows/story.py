@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Awaitable, Mapping, Sequence
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from tasks.convert.table.state import CommittedTable
 from tasks.core.escaping import count
 from tasks.core.outcome import Failed, Outcome
 from tasks.core.storage import DataFolder
-from tasks.core.story import tell
+from tasks.core.story import tell, warn
 from tasks.export.job import Exported
 from tasks.ingest.results import LandedSource
 from tasks.train.evaluation.leaderboard import Leaderboard, Line
@@ -71,6 +73,19 @@ def begin_pipeline(pipeline: Pipeline, root: Path, options: RunOptions) -> str:
     ]
     said = f" Asked for: {', '.join(asked)}." if asked else ""
     return f"The pipeline {pipeline.name} begins, in {root}: {'; '.join(parts)}.{said}"
+
+
+async def warn_of_size(pipeline: Pipeline, folder: DataFolder, options: RunOptions) -> None:
+    """Tell what of a run may not fit in the memory or on the disk that there is; files in stores are not looked at."""
+    from tasks.estimate.pipeline import estimate_pipeline  # noqa: PLC0415 - a run alone estimates
+
+    try:
+        estimates = await asyncio.to_thread(estimate_pipeline, pipeline, folder, options.runs, in_stores=False)
+    except Exception as lost:  # noqa: BLE001 - what is wrong with files and tables their stages tell; an estimate ends no run
+        tell(f"how much this takes is not known: {lost}", logging.DEBUG)
+        return
+    for shortage in estimates.shortages:
+        warn(shortage)
 
 
 def is_fetched(source: LandedSource) -> bool:

@@ -78,7 +78,7 @@ async def convert_files_elsewhere(batch: RemoteBatch, label: str) -> StagedElsew
     quiet_engine()  # in the process of a worker, which knows no flow
     await asyncio.to_thread(import_once, "pandas")
     with batch.begun() as (units, plan, folder), ThreadPoolExecutor(1, thread_name_prefix="convert") as thread:
-        workers = ConversionThreads(thread, asyncio.Semaphore(BLOCKS_ELSEWHERE))
+        workers = ConversionThreads(thread, asyncio.Semaphore(BLOCKS_ELSEWHERE), asyncio.Semaphore(1))
         results = await _convert_units(units, plan, workers, FILES_ELSEWHERE, batch.check_run)
         return StagedElsewhere(results, folder, plan.samples)
 

@@ -30,6 +30,8 @@ BLOCK_TIMES = 10
 """Times the bytes of the blocks that are converted at once that memory grows by: CSV 6 to 17, JSON lines 6 to 10, JSON documents 7 to 10 beside what they hold, Parquet 10 to 19, on two cores."""
 ROW_BYTES, KEY_BYTES = 100, 60
 """Memory a row of the table, and a column of its key, where it has one and each row is compared with every other: a whole number took 84 to 106, with a city 144 to 161, a text of 36 letters 333."""
+LEAST_BYTES = 2**20
+"""What the smallest file takes."""
 TABLE_SHARE = 0.4
 """Bytes of Parquet for each of a text: CSV 0.36, JSON lines 0.19."""
 USUAL_RATIO = 5.0
@@ -87,7 +89,7 @@ def estimate_conversion(name: str, source: Source, folder: DataFolder, *, in_sto
     manifest = read_table_manifest(folder.table(name))
     found = _find_inputs(name, source, folder, in_stores=in_stores)
     if isinstance(found, str):
-        return Converted(Estimate("convert", name, found), find_size(folder.table(name), manifest.total))
+        return Converted(_as_before(name, found, manifest), find_size(folder.table(name), manifest.total))
     new = [file for file in found if not _is_known(file, manifest)]
     reading = source.read if isinstance(source, FilesSource) else Reading()
     sized = list(_by_kind(new, reading, manifest))
@@ -98,7 +100,7 @@ def estimate_conversion(name: str, source: Source, folder: DataFolder, *, in_sto
     held = nlargest(CORES, _held(sized, reading), key=lambda each: each.memory_bytes)
     blocks = BLOCK_TIMES * _at_once(sized)
     compared = (ROW_BYTES + KEY_BYTES * len(source.key)) * (total or 0) if source.key and new else 0
-    memory = max(blocks + sum(each.memory_bytes for each in held), compared)
+    memory = max(LEAST_BYTES, blocks + sum(each.memory_bytes for each in held), compared)
     inputs = count(len(found), "file") + (f", {len(new):,} of them new" if 0 < len(new) < len(found) else "")
     estimate = Estimate(
         "convert",
@@ -118,6 +120,15 @@ def estimate_conversion(name: str, source: Source, folder: DataFolder, *, in_sto
     return Converted(estimate, TableSize(total, width) if total is not None and width is not None else before)
 
 
+def _as_before(name: str, why: str, manifest: TableManifest) -> Estimate:
+    """Return what is known of files that are not here: that the table has the rows of those of a run before, if it does."""
+    known = manifest.files.values()
+    if not known:
+        return Estimate("convert", name, why)
+    rows = sum(file.rows_received for file in known)
+    return Estimate("convert", name, "as before", sum(file.size for file in known), rows=rows)
+
+
 def _cure(held: Sequence[Held], *, is_compared: bool) -> str:
     """Return what to do where the memory for files, or for the keys of all rows, is not there."""
     if is_compared:
@@ -128,8 +139,8 @@ def _cure(held: Sequence[Held], *, is_compared: bool) -> str:
 def _find_inputs(name: str, source: Source, folder: DataFolder, *, in_stores: bool) -> Sequence[InputFile] | str:
     """Return the files of a source, or why they are not known."""
     if isinstance(source, FilesSource):
-        if not in_stores and any("://" in path for path in source.path):
-            return "files in a store, which only check lists"
+        if not in_stores and any("://" in path or bucket_of(folder.root, path) for path in source.path):
+            return "in a store"
         files = list_files(source.path, source.root(folder.root), source.allow_hosts)
         return files[: source.limit.number] if source.limit else files
     if bucket_of(folder.root, "raw"):

@@ -51,6 +51,7 @@ def estimate_pipeline(
         try:
             found = estimate_conversion(name, source, folder, in_stores=in_stores)
         except TidemillError:  # which a run tells, with its cure
+            parts += [Estimate("convert", name, "cannot be told")] if runs("convert") else []
             continue
         sizes[name] = found.table
         parts += [found.estimate] if runs("convert") else []

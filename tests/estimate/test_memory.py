@@ -27,7 +27,7 @@ from tests.tables.conftest import written
 from tests.train.conftest import training, write_table
 
 WITHIN = 2
-ROWS = 40_000
+ROWS = 25_000
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -105,7 +105,7 @@ def test_a_conversion_takes_what_is_estimated(
     path = tmp_path / "inbox" / name
     path.parent.mkdir()
     if content is None:
-        write_workbook(path, ROWS // 8)
+        write_workbook(path, ROWS // 5)
     else:
         path.write_bytes(content())
     declared = {"path": "inbox/*", **declared}
@@ -119,12 +119,12 @@ def test_a_conversion_takes_what_is_estimated(
 def test_a_function_takes_what_is_estimated(tmp_path: Path) -> None:
     """Its inputs as frames, a copy of them, and what it returns."""
     table = write_table(
-        tmp_path / "tables" / "rows", {"x": np.arange(300_000.0), "y": np.arange(300_000), "z": np.arange(300_000) / 7}
+        tmp_path / "tables" / "rows", {"x": np.arange(150_000.0), "y": np.arange(150_000), "z": np.arange(150_000) / 7}
     )
     code = "def made(rows):\n    return rows.assign(w=rows.x * 2).sort_values('w')\n"
     config = written(tmp_path, "  t: {python: prepare:made, inputs: [rows]}\n", prepare=code)
 
-    (found,) = estimate_tables(config, DataFolder(tmp_path), {"rows": find_size(table, 300_000)})
+    (found,) = estimate_tables(config, DataFolder(tmp_path), {"rows": find_size(table, 150_000)})
 
     measured = measure("call", str(config.tables["t"].python), table, tmp_path / "rows.parquet")
     assert is_within(found.memory_bytes, measured), (found.memory_bytes, measured)
@@ -139,7 +139,7 @@ def test_a_function_takes_what_is_estimated(tmp_path: Path) -> None:
 )
 def test_a_fit_takes_what_is_estimated(tmp_path: Path, estimator: str, params: dict[str, int]) -> None:
     """Of a training set of numbers that is there."""
-    draw = np.random.default_rng(0).normal(size=(20, 20_000))
+    draw = np.random.default_rng(0).normal(size=(20, 15_000))
     columns = {f"x{place}": values for place, values in enumerate(draw)}
     asked = training(candidates={"fitted": {"estimator": estimator, "params": params}})
     tables = {"rows": write_table(tmp_path / "tables" / "rows", columns | {"y": draw[0] > 0})}

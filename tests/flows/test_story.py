@@ -23,6 +23,7 @@ from prefect.logging.handlers import APILogWorker
 from flows.pipeline import pipeline
 from flows.stage import in_words
 from tasks.config import Pipeline, read_pipeline
+from tasks.core.memory import Memory
 from tests.flows.conftest import TOUR, ToldRun
 
 pytestmark = pytest.mark.flow
@@ -190,15 +191,27 @@ def small_disk_room(folder: Path) -> int:
     return stat.f_bavail * stat.f_bsize
 
 
-async def test_a_run_that_changes_nothing_shows_its_report_alone(prefect_server: str, tmp_path: Path) -> None:
+async def test_a_run_that_changes_nothing_shows_its_report_alone(
+    prefect_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What is as it was is not stored again, and told in a line; the report leads to it, and says what changed where something did."""
     config = files(tmp_path, "steady")
+    monkeypatch.setattr("tasks.estimate.pipeline.find_memory", lambda: Memory(0, 0))
 
     first, second = await state_of(config, tmp_path / "data"), await state_of(config, tmp_path / "data")
     third = await state_of(config, tmp_path / "data")
     (tmp_path / "inbox" / "more.csv").write_text("id,x,y,late,note\n5000,1,1,0,new\n")
     fourth = await state_of(config, tmp_path / "data")
 
+    told = [
+        await asyncio.to_thread(read_logs, prefect_server, str(each.state_details.flow_run_id))
+        for each in (first, third)
+    ]
+    needed = "convert rows: needs about 1.0 MB of memory, and about 0 B are there; "
+    assert [[place for place, line in enumerate(run) if line["message"].startswith(needed)] for run in told] == [
+        [1],
+        [],
+    ]
     shown = [_artifacts(prefect_server, each) for each in (first, second, third, fourth)]
     assert "steady-profile-rows" in shown[0]
     assert list(shown[2]) == ["steady-run"]

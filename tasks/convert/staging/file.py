@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+import os
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Executor, wait
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,7 +17,7 @@ import xxhash
 from tasks.convert.files.opening import DamagedError, Stream, suffixes
 from tasks.convert.formats.csv.totals import take_totals
 from tasks.convert.formats.format import ByteBlock, StreamedFormat, WholeFormat
-from tasks.convert.formats.registry import format_of, read_whole
+from tasks.convert.formats.registry import format_of, is_read_whole, read_whole
 from tasks.convert.formats.splitter import RecordSplitter
 from tasks.convert.schema.blocks import DECIMAL_COMMA, Guess, Hint, RawBlock
 from tasks.convert.schema.points import add_points
@@ -41,10 +42,11 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class ConversionThreads:
-    """The threads that convert, and how many blocks may be in memory for each."""
+    """The threads that convert, how many blocks may be in memory for all of them, and how many files that are read as a whole."""
 
     threads: Executor
     blocks: asyncio.Semaphore
+    whole: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(os.cpu_count() or 1))
 
     async def run(self, call: Callable[..., Value], *arguments: Any) -> Value:
         """Return what a call gives in one of the threads; one that has begun is waited for, also where nobody wants its value."""
@@ -85,13 +87,14 @@ async def convert_file(
     """
     progress = _Progress()
     try:
-        async for block in _read_blocks(file, plan, progress):
-            await workers.blocks.acquire()
-            name = f"{part}-{len(progress.written):04d}.parquet" if progress.written else f"{part}.parquet"
-            converting = asyncio.create_task(workers.run(_convert, block, plan, name, file.name))
-            converting.add_done_callback(lambda _: workers.blocks.release())
-            progress.converting.append(converting)
-            progress.written.append(asyncio.create_task(_sync(converting, plan)))
+        async with aclosing(_read_blocks(file, plan, progress, workers)) as blocks:
+            async for block in blocks:
+                await workers.blocks.acquire()
+                name = f"{part}-{len(progress.written):04d}.parquet" if progress.written else f"{part}.parquet"
+                converting = asyncio.create_task(workers.run(_convert, block, plan, name, file.name))
+                converting.add_done_callback(lambda _: workers.blocks.release())
+                progress.converting.append(converting)
+                progress.written.append(asyncio.create_task(_sync(converting, plan)))
         written = await asyncio.gather(*progress.written)
         if not progress.is_read_at_once:
             await asyncio.to_thread(_check_unchanged, file)
@@ -119,20 +122,24 @@ def _convert(block: Block, plan: ConversionContext, name: str, file: str) -> Blo
     return write_block(parsed, plan, name, {file: parsed.table.num_rows})
 
 
-async def _read_blocks(file: InputFile, plan: ConversionContext, progress: _Progress) -> AsyncIterator[Block]:
+async def _read_blocks(
+    file: InputFile, plan: ConversionContext, progress: _Progress, workers: ConversionThreads
+) -> AsyncGenerator[Block]:
     """Yield the blocks of a file, at least one: an empty file too has a part."""
     opened, found = await asyncio.to_thread(_begin, file, plan, progress)
     for first in found:
         yield first
     if isinstance(opened, WholeFormat):
-        progress.digest = await asyncio.to_thread(content_digest, file)
-        blocks = await asyncio.to_thread(read_whole, file.path, opened, plan.target)
-        while (block := await asyncio.to_thread(next, blocks, None)) is not None:
-            if isinstance(block, RawBlock):
-                block = take_whole(block, plan)
-                progress.guess = progress.guess or block.guess
-            progress.guess = progress.guess or Guess(opened.suffixes[0].removeprefix("."))
-            yield block
+        is_held = is_read_whole(type(opened), suffixes(file.name)[1], is_local=file.is_local)
+        async with workers.whole if is_held else nullcontext():
+            progress.digest = await asyncio.to_thread(content_digest, file)
+            blocks = await asyncio.to_thread(read_whole, file.path, opened, plan.target)
+            while (block := await asyncio.to_thread(next, blocks, None)) is not None:
+                if isinstance(block, RawBlock):
+                    block = take_whole(block, plan)
+                    progress.guess = progress.guess or block.guess
+                progress.guess = progress.guess or Guess(opened.suffixes[0].removeprefix("."))
+                yield block
         return
     if not progress.is_read_at_once:
         async for received, final in _read_bytes(file, plan, progress, opened):
