@@ -30,6 +30,7 @@ from tests.clusters import dask_cluster
 from tests.processes import descendants
 from tests.stores import serving_s3
 from tests.train.conftest import LOGISTIC, Trained, sklearn_table, training, write_table
+from tests.train.own_packages import NEAREST
 from tests.train.test_failures import has_results, have_ended, wait_until
 from tests.train.test_flow import FOREST, pipeline
 
@@ -63,11 +64,14 @@ def bucket() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def cluster(bucket: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Yield the address of a scheduler with two workers of one thread each, which know where the bucket is."""
+def cluster(bucket: str, packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Yield the address of a scheduler with two workers of one thread each, which know where bucket and packages are."""
     assert bucket
-    with dask_cluster(tmp_path_factory.mktemp("dask")) as started:
-        yield started.address
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(packages))
+        with dask_cluster(tmp_path_factory.mktemp("dask")) as started:
+            patch.delenv("PYTHONPATH")
+            yield started.address
 
 
 def on(address: str, config: Pipeline, data_url: str | None = None) -> Pipeline:
@@ -198,6 +202,24 @@ def test_data_by_url_gives_the_same_leaderboard(
     assert champion is not None
     model = load_model(data / "models" / "iris" / champion.model)
     assert set(model.predict(pd.DataFrame(sklearn_table("iris")).drop(columns=["row", "y"]))) == {0, 1, 2}
+
+
+@pytest.mark.usefixtures("own_packages")
+def test_classes_of_one_s_own_come_to_the_same_on_a_cluster(tmp_path: Path, cluster: str) -> None:
+    """An estimator whose package lies where the workers can import it."""
+    config = pipeline(tmp_path, own=NEAREST)
+    assert config.training is not None
+    asked = config.training.model_copy(update={"trusted": ("my_models",)})
+
+    there = asyncio.run(train(on(cluster, config.model_copy(update={"training": asked})), tmp_path))
+
+    own, job = (
+        next(each for each in found if each.name == "own")
+        for found in (there.lines, plan_jobs(asked, there.training_set, tmp_path / "here"))
+    )
+    assert own.result.fold_scores == tuple(evaluate_fold(job, fold).score for fold in range(5))
+    assert own.finalist is not None
+    assert own.finalist.score == judge_finalist(job).score
 
 
 async def test_a_store_that_is_not_there_is_told(cluster: str, data_of_this_process: Path) -> None:
