@@ -16,6 +16,7 @@ from tasks.train.data.features import features_of, read_frame, read_target
 from tasks.train.data.split_file import Sides, keep_split
 from tasks.train.data.training_set import TrainingSet
 from tasks.train.evaluation.fit import fit_model
+from tasks.train.evaluation.job import jobs_on
 from tasks.train.evaluation.leaderboard import Leaderboard, Line
 from tasks.train.evaluation.output_file import keep_output
 from tasks.train.evaluation.predictions import Predictions
@@ -56,6 +57,8 @@ def judge_tables(
     split = keep_split(asked, training_set)
     finalist = _fit(asked, training_set, split.sides(), models)
     key = fingerprint([training_set.fingerprint, asked.model_dump(mode="json", exclude={"promotion"})])
+    if asked.trusted:
+        key = next(job.fingerprint for job in jobs_on(split, asked, training_set, models) if job.name == "only")
     result = CandidateResult("only", key, fold_scores=(finalist.score,) * 5, fit_s=0.1, memory_mb=100.0)
     line = Line("only", result, finalist.score, finalist.interval, None, 0.01, within_noise=False, finalist=finalist)
     return Judged(models, Leaderboard((line,), asked, training_set, split))

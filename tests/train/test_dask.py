@@ -213,10 +213,9 @@ def test_classes_of_one_s_own_come_to_the_same_on_a_cluster(tmp_path: Path, clus
 
     there = asyncio.run(train(on(cluster, config.model_copy(update={"training": asked})), tmp_path))
 
-    own, job = (
-        next(each for each in found if each.name == "own")
-        for found in (there.lines, plan_jobs(asked, there.training_set, tmp_path / "here"))
-    )
+    own = next(line for line in there.lines if line.name == "own")
+    planned = plan_jobs(asked, there.training_set, tmp_path / "here")
+    job = next(each for each in planned if each.name == "own")
     assert own.result.fold_scores == tuple(evaluate_fold(job, fold).score for fold in range(5))
     assert own.finalist is not None
     assert own.finalist.score == judge_finalist(job).score

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import importlib
 import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from tasks.core.errors import TrainingError
 from tasks.core.own_code import code_versions
 from tasks.core.storage import DataFolder
 from tasks.train.data.features import features_among
+from tasks.train.evaluation.predictions import Predictions
 from tasks.train.handover.held_out import hold
+from tasks.train.models.ensembles import vote_of
 from tasks.train.predict.batches import predict_rows
 from tasks.train.predict.inputs import read_input
 from tasks.train.predict.model import ServingModel
@@ -113,3 +119,37 @@ def test_all_that_may_be_imported_of_a_package_is_its_code(tmp_path: Path, monke
     then = code_versions(names)
 
     assert [name for name in names if first[name] == then[name]] == []
+
+
+def test_code_that_changes_while_it_is_trained_makes_no_version(tmp_path: Path, packages: Path) -> None:
+    """What the version would be said to be made of is not what was fitted; back as it was, it is kept."""
+    judged = judge(tmp_path, sklearn_table("iris"), NEAREST, query=QUERY, trusted=TRUSTED)
+    module = packages / "my_models.py"
+    fitted = module.read_text()
+    module.write_text(fitted.replace("** 2", "** 4"))
+
+    with pytest.raises(
+        TrainingError, match=r"candidates\.only: the code of my_models or .* was changed while .*run it again"
+    ):
+        judged.publish()
+
+    assert not list(judged.models.glob("v*"))
+    module.write_text(fitted)
+    assert judged.publish().types == ("my_models.NearestCentre",)
+
+
+@pytest.mark.parametrize("how", ["loses far ones", "doubles"])
+def test_what_an_ensemble_of_one_says_is_looked_at(how: str) -> None:
+    """A vote hands on what its members say, and is of scikit-learn's own classes."""
+    columns = sklearn_table("iris")
+    frame = pd.DataFrame({f"x{place}": columns[f"x{place}"] for place in range(4)})
+    odd = importlib.import_module("odd_models").Odd
+    members = {
+        name: Pipeline([("columns", FunctionTransformer(np.asarray)), ("estimator", odd(name, 100.0))]).fit(
+            frame, columns["y"]
+        )
+        for name in (how, "right")
+    }
+
+    with pytest.raises(TrainingError, match=r"predict_proba returns what (is no finite number|are no probabilities)"):
+        _ = Predictions(vote_of(members, None), frame * 1e6, columns["y"]).probability

@@ -121,7 +121,11 @@ class CandidateJob:
 
 def plan_jobs(training: Training, training_set: TrainingSet, models: Path) -> tuple[CandidateJob, ...]:
     """Return the jobs of a training, the baseline first."""
-    split = keep_split(training, training_set)
+    return jobs_on(keep_split(training, training_set), training, training_set, models)
+
+
+def jobs_on(split: SavedSplit, training: Training, training_set: TrainingSet, models: Path) -> tuple[CandidateJob, ...]:
+    """Return the same on a split that is drawn already."""
     candidates = {BASELINE: BASELINES[training_set.task], **training.candidates}
     metrics = {path: _hash_module(path) for path in sorted(METRICS.outside().values())}
     planned: dict[str, CandidateJob] = {}

@@ -20,6 +20,7 @@ from tasks.train.data.training_set import Problem
 from tasks.train.data.types import Array
 from tasks.train.evaluation.metrics import ModelOutput, compute, metric_scoring, quick_scoring, score_all
 from tasks.train.evaluation.statistics import Score
+from tasks.train.models.ensembles import parts_of
 from tasks.train.models.estimators import is_own_object
 from tasks.train.models.model_file import prove_saving
 from tasks.train.models.own import check_answers, check_length
@@ -147,7 +148,7 @@ class Predictions:
         answers = np.asarray(getattr(self._model, method)(self._frame))
         if isinstance(self._model, Pipeline):
             check_length(self._model, answers, len(self.truth))
-            if is_own_object(self._model[-1]):
+            if any(map(is_own_object, parts_of(self._model))):
                 check_answers(self._model[-1], method, answers)
         return answers
 

@@ -120,6 +120,15 @@ def members_of(model: Pipeline) -> dict[str, Pipeline]:
     return dict(vote.named_estimators_)
 
 
+def parts_of(model: Pipeline) -> list[Any]:
+    """Return what tells a pipeline's answers: its estimator, and of an ensemble those of its members."""
+    last = model[-1]
+    if not (model.steps[0][0] == _MEMBERS or isinstance(last, VotingClassifier | VotingRegressor)):
+        return [last]
+    members = [each for each in members_of(model).values() if isinstance(each, Pipeline)]
+    return [last, *(part for member in members for part in parts_of(member))]
+
+
 def weights_of(model: Pipeline, classes: int) -> dict[str, tuple[float, ...]]:
     """Return by member of an ensemble how much it counts; empty of a final model that is not linear.
 

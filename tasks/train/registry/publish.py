@@ -17,6 +17,7 @@ from tasks.core.storage import commit, commit_folder, commit_json, remove_stale_
 from tasks.lineage.records import LINEAGE, RUN, TrainingRecord, read_training_record, write_record
 from tasks.train.assessment.assess import Assessment
 from tasks.train.data.training_set import TrainingSet, version_of
+from tasks.train.evaluation.job import jobs_on
 from tasks.train.evaluation.leaderboard import Leaderboard, Line
 from tasks.train.evaluation.results import HOLDOUT_FILE, MODEL_FILE, Finalist
 from tasks.train.registry.card import write_card
@@ -69,6 +70,8 @@ def _publish(
     training = leaderboard.training
     training_rows = read_training_rows(training, leaderboard.training_set, leaderboard.split)
     made = _describe(models, leaderboard, best, finalist, training_rows, assessment)
+    if made.code:
+        _check_code(models, leaderboard, best)
     environment = _environment(made)
     record = _record_of(leaderboard.training_set)
     with commit_folder(models / made.name) as part:
@@ -83,6 +86,22 @@ def _publish(
             write_record(part / LINEAGE, record)
         (part / CARD).write_text(write_card(made, environment, record), encoding="utf-8")
     return made
+
+
+def _check_code(models: Path, leaderboard: Leaderboard, best: Line) -> None:
+    """Raise where the code that is there is not what the candidate was planned with, and its version would name the wrong one.
+
+    Raises:
+        TrainingError: it has changed.
+
+    """
+    jobs = jobs_on(leaderboard.split, leaderboard.training, leaderboard.training_set, models)
+    if next(job.fingerprint for job in jobs if job.name == best.name) != best.result.fingerprint:
+        packages = " or ".join(leaderboard.training.trusted)
+        raise TrainingError(
+            f"training.candidates.{best.name}: the code of {packages} was changed while it was trained, so that no version "
+            "of it is kept; run it again"
+        )
 
 
 def _record_of(training_set: TrainingSet) -> TrainingRecord | None:
