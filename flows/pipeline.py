@@ -26,6 +26,7 @@ from flows.train import train
 from flows.turns import in_turn
 from flows.watch import Watch
 from tasks.config import Pipeline
+from tasks.config.runners import RemoteRunner
 from tasks.core.errors import TidemillError
 from tasks.core.runs import Asked
 from tasks.core.storage import DataFolder, explain_disk_failure
@@ -86,6 +87,7 @@ async def _pipeline(
 
 async def _run(loaded: Pipeline, file: Path | None, folder: DataFolder, options: RunOptions) -> RunSummary:
     only, fresh, partitions = options.only, options.fresh, options.partitions
+    elsewhere = isinstance(loaded.runner, RemoteRunner)
     tell(begin_pipeline(loaded, folder.root, options))
     warnings = warn_of_schedule(loaded) if only in (None, "ingest") and not fresh else []
     await warn_of_size(loaded, folder, options)
@@ -99,7 +101,7 @@ async def _run(loaded: Pipeline, file: Path | None, folder: DataFolder, options:
     error: BaseException | None = None
     try:
         with shared_pipeline(loaded, file) as given:
-            async with functions_ready(loaded.tables if only is None else {}):
+            async with functions_ready(loaded.tables if only is None and not elsewhere else {}):
                 if only in (None, "ingest"):
                     await record.add("ingest", ingest, given, folder.root, fresh, partitions)
                 if only in (None, "convert"):

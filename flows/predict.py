@@ -10,13 +10,14 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Any
 
 from prefect import flow
 from prefect.runtime import flow_run
 
 from flows.cancellation import end_parts
 from flows.stage import completed, in_words
-from tasks.config import ColumnType, QueryLimits, load_pipeline
+from tasks.config import ColumnType, QueryLimits, Runner, load_pipeline
 from tasks.convert.single import convert_single, find_like
 from tasks.convert.table.conversion import Convert
 from tasks.convert.tasks import convert_files
@@ -26,6 +27,7 @@ from tasks.core.escaping import count
 from tasks.core.storage import DataFolder, remove_stale_temp_files
 from tasks.core.story import warn
 from tasks.reports.training import report_prediction
+from tasks.runners.workers import stage_workers
 from tasks.train.predict.awaited import await_truth
 from tasks.train.predict.inputs import Input, Rejects, read_input
 from tasks.train.predict.model import read_serving
@@ -70,17 +72,34 @@ def _make_folder(predictions: Path) -> Path:
     return Path(mkdtemp(prefix=".rows-", suffix=f".{os.getpid()}.part", dir=predictions))
 
 
-def _heed(file: Path | None, pipeline: str, folder: DataFolder) -> tuple[str, ...]:
-    """Return the packages of the user's own that a pipeline's file trusts, and have its predictions wait for their truth as it says."""
+def _heed(file: Path | None, pipeline: str, folder: DataFolder) -> tuple[tuple[str, ...], Runner | None]:
+    """Return the packages of the user's own that a pipeline's file trusts, and its runner, and have its predictions wait for their truth as it says."""
     if file is None:
-        return ()
+        return (), None
     known = load_pipeline(file)
     if known.name != pipeline:
         raise ConfigError(
             f"{file}: is the file of {known.name!r}, and not of {pipeline!r}; name the one of the pipeline"
         )
     await_truth(folder.truth(pipeline), known.truth)
-    return known.training.trusted if known.training else ()
+    return known.training.trusted if known.training else (), known.runner
+
+
+def _is_seen_by_workers(given: Input, output: Path, folder: DataFolder) -> bool:
+    """Return whether workers of other machines see all that is read and written: what lies in the data folder."""
+    read = given.parts or ((Path(given.text).absolute(),) if given.kind in ("file", "parquet") else ())
+    return all(path.absolute().is_relative_to(folder.root) for path in (*read, output))
+
+
+async def _predict_given(asked: dict[str, Any], runner: Runner | None, folder: DataFolder) -> Prediction:
+    """Predict where a pipeline's runner has its workers, or here where they do not see what is read and written."""
+    is_seen = _is_seen_by_workers(asked["rows"], asked["output"], folder)
+    async with stage_workers(runner if is_seen else None, "predict", folder.root) as workers:
+        if workers is None:
+            here: Prediction = await predict_input(**asked)
+            return here
+        there: Prediction = (await workers.run(predict_input, **asked)).value
+        return there
 
 
 def _name_run() -> str:
@@ -107,8 +126,8 @@ async def predict(  # noqa: PLR0913, PLR0917 - what a form asks for
         output: the Parquet file to write; without it, one in data/predictions/.
         overwrite: write the file also where one is there.
         limits: what SQL over the tables may take; without it, what the training's query might.
-        file: path of the pipeline's file, for what only it says: packages that a model of your own classes is of, and, before
-            the next training, by what the truth is awaited.
+        file: path of the pipeline's file, for what only it says: packages that a model of your own classes is of, where its
+            runner has its workers, and, before the next training, by what the truth is awaited.
 
     Raises:
         ConfigError: the rows are not there, have not the columns that the champion learnt from, no version serves, the
@@ -130,14 +149,14 @@ async def _predict(  # noqa: PLR0913, PLR0917 - the flow's own
     file: Path | None,
 ) -> Prediction:
     folder = await asyncio.to_thread(lambda: DataFolder.at(open_anew(data)))
-    trusted = await asyncio.to_thread(_heed, file, pipeline, folder)
+    trusted, runner = await asyncio.to_thread(_heed, file, pipeline, folder)
     tables = await asyncio.to_thread(folder.tables)
     given_rows = await asyncio.to_thread(read_input, rows, tables)
     path = await asyncio.to_thread(choose_output, folder, pipeline, given_rows, output, overwrite=overwrite)
     async with as_parquet(given_rows, folder, pipeline) as given:
-        prediction = await predict_input(
-            folder.models(pipeline), given, tables, path, limits, trusted, folder.truth(pipeline)
-        )
+        asked = {"models": folder.models(pipeline), "rows": given, "tables": tables, "output": path, "limits": limits}
+        asked |= {"trusted": trusted, "truth": folder.truth(pipeline)}
+        prediction = await _predict_given(asked, runner, folder)
     for warning in prediction.warnings:
         warn(warning)
     if prediction.drifted:

@@ -24,6 +24,7 @@ from tasks.core.storage import DataFolder
 from tasks.raw.owners import refuse_foreign
 from tasks.reports.artifacts import report_made_tables
 from tasks.reports.tables import report_findings
+from tasks.runners.workers import StageWorkers, stage_workers
 from tasks.tables.function import functions_ready
 from tasks.tables.made import MadeTableJob
 from tasks.tables.order import find_table_mistakes, order_tables
@@ -55,12 +56,16 @@ async def _tables(config: Pipeline | Path, data: Path, fresh: bool) -> list[Outc
     order = order_tables(pipeline)
     outcomes: dict[str, Outcome[CommittedTable]] = {}
     told = TableStory("tables", folder, await asyncio.to_thread(read_tables_before, order, folder))
-    async with functions_ready(pipeline.tables), named_run():
+    async with (
+        stage_workers(pipeline.runner, "tables", folder.root) as workers,
+        functions_ready(pipeline.tables if workers is None else {}),
+        named_run(),
+    ):
         for name, inputs in order.items():
             job = MadeTableJob(name, pipeline.tables[name], inputs, folder, pipeline.name)
             wait_for = [outcomes[each] for each in inputs if each in outcomes]
             waiting = _waiting(name, inputs, outcomes)
-            outcomes[name] = waiting or await told.follow(_make(job, wait_for, fresh=fresh))
+            outcomes[name] = waiting or await told.follow(_make(job, wait_for, workers, fresh=fresh))
     told.end()
     made = [each for each in outcomes.values() if not isinstance(each, Failed)]
     failed = [each for each in outcomes.values() if isinstance(each, Failed)]
@@ -72,9 +77,11 @@ async def _tables(config: Pipeline | Path, data: Path, fresh: bool) -> list[Outc
     return completed(end_stage("tables", list(outcomes.values()), failed, pipeline), sum_up_tables(made))
 
 
-async def _make(job: MadeTableJob, after: Sequence[Outcome[CommittedTable]], *, fresh: bool) -> Outcome[CommittedTable]:
+async def _make(
+    job: MadeTableJob, after: Sequence[Outcome[CommittedTable]], workers: StageWorkers | None, *, fresh: bool
+) -> Outcome[CommittedTable]:
     told = {"tidemill.stage": "tables", "tidemill.table": job.name}
-    return await in_span("table", told, make_one(job, job.name, fresh=fresh, wait_for=after))
+    return await in_span("table", told, make_one(job, job.name, fresh=fresh, workers=workers, wait_for=after))
 
 
 def _refuse(pipeline: Pipeline, folder: DataFolder) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _READY_S = 180.0
+_ENDS_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -42,10 +43,23 @@ def dask_cluster(folder: Path, workers: int = 2) -> Iterator[Cluster]:
     finally:
         for process in (nanny, scheduler):
             process.terminate()
-            process.wait()
+        for process in (nanny, scheduler):
+            try:
+                process.wait(_ENDS_S)
+            except subprocess.TimeoutExpired:  # workers look for a scheduler that was killed
+                process.kill()
+                process.wait()
 
 
 def start(module: str, *arguments: str) -> subprocess.Popen[bytes]:
     """Start one of Dask's commands."""
-    command = [sys.executable, "-m", f"distributed.cli.{module}", "--no-dashboard", *arguments]
+    command = [
+        sys.executable,
+        "-m",
+        f"distributed.cli.{module}",
+        "--no-dashboard",
+        "--dashboard-address",
+        "127.0.0.1:0",
+        *arguments,
+    ]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ)

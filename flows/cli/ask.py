@@ -123,7 +123,7 @@ def _led(look: Look) -> str:
 
 
 def _rate_limit(look: Look, source: ApiSource | PagesSource) -> str:
-    asked = source.requests
+    asked = source.requests.shared
     told = ", ".join(f"{name}: {value}" for name, value in look.rate_limits.items()) or "no header tells of one"
     wait = f"; a run would wait {look.wait_s:,.0f} s now" if look.wait_s else ""
     rate = f", {asked.requests_per_s:g} a second at most" if asked.requests_per_s else ""

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 import fsspec
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     ByteSize,
     Field,
     HttpUrl,
@@ -189,6 +190,17 @@ InFlight = Annotated[int, Field(ge=1, le=1000)]
 Seconds = Annotated[float, Field(gt=0)]
 
 
+_FRACTION = re.compile(r"([1-9][0-9]{0,3})/([1-9][0-9]{0,3})")
+
+
+def _check_share(share: object) -> object:
+    """Return a share of what a host bears; raise ValueError where it is none."""
+    match = _FRACTION.fullmatch(share) if isinstance(share, str) else None
+    if share is not None and (match is None or int(match[1]) > int(match[2])):
+        raise ValueError(f"{share!r:.80} is no share; write a fraction of at most 1, like 1/4")
+    return share
+
+
 class Requests(ConfigModel):
     """Concurrency, timeouts and retries of the requests to a source's host.
 
@@ -225,6 +237,21 @@ class Requests(ConfigModel):
 
     max_in_flight_bytes: Annotated[ByteSize, Field(gt=0)] = ByteSize(128 * 1024 * 1024)
     """Bytes the bodies in flight may have together, as large as those before were: fewer requests are in flight where pages are large. One always may."""
+
+    share: Annotated[str | None, BeforeValidator(_check_share)] = None
+    """Share of the host that this run has, e.g. 1/4, where several fetch slices of the source at once: what may be in flight and a second is multiplied by it; those of all runs add up to 1 at most. Without it, all."""
+
+    @property
+    def shared(self) -> Requests:
+        """Return what of it this run has, where others have the rest; a request may always be in flight."""
+        if self.share is None:
+            return self
+        of, whole = map(int, self.share.split("/"))
+        names = ("start_in_flight", "min_in_flight", "max_in_flight")
+        few: dict[str, float | None] = {name: max(getattr(self, name) * of // whole, 1) for name in names}
+        if self.requests_per_s is not None:
+            few["requests_per_s"] = self.requests_per_s * of / whole
+        return self.model_copy(update={**few, "share": None})
 
     @model_validator(mode="after")
     def _ascend(self) -> Requests:

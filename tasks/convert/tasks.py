@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +18,7 @@ from tasks.convert.staging.block import sync_parts
 from tasks.convert.staging.bundle import convert_bundle
 from tasks.convert.staging.context import ConversionContext, ConversionResult, InputFile
 from tasks.convert.staging.file import ConversionThreads, convert_file
-from tasks.convert.staging.remote_batch import RemoteBatch, StagedElsewhere, batches_folder
+from tasks.convert.staging.remote_batch import RemoteBatch, StagedElsewhere
 from tasks.convert.table.account import audit_table
 from tasks.convert.table.commit import commit_table
 from tasks.convert.table.conversion import CORES, THREADS, Convert, StagedBatch, draft_table
@@ -48,6 +47,7 @@ from tasks.core.progress import ProgressEvent, emit
 from tasks.core.storage import DataFolder, explain_disk_failure
 from tasks.core.story import quiet_engine, tell
 from tasks.raw.selection import PartitionSelection
+from tasks.runners.worker_check import place_for_workers
 from tasks.runners.workers import StageWorkers
 
 FILES_AT_ONCE = 2 * CORES  # of one batch; how much of them is in memory, the workers' blocks bound
@@ -108,7 +108,8 @@ async def _converting(job: TableJob, workers: StageWorkers | None) -> AsyncItera
     if workers is None:
         yield convert_files
         return
-    place = await asyncio.to_thread(batches_folder, job.versions.home)
+    made_there = place_for_workers(job.versions.home)
+    place = await asyncio.to_thread(made_there.__enter__)
 
     async def convert(batch: Batch, label: str) -> StagedBatch:
         remote = await asyncio.to_thread(RemoteBatch, batch.units, batch.plan, job.root, place)
@@ -118,7 +119,7 @@ async def _converting(job: TableJob, workers: StageWorkers | None) -> AsyncItera
     try:
         yield convert
     finally:
-        await asyncio.to_thread(shutil.rmtree, place, ignore_errors=True)
+        await asyncio.to_thread(made_there.__exit__, None, None, None)
 
 
 class Commitment:

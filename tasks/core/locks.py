@@ -35,7 +35,9 @@ async def exclusive_lock(folder: Path, held: TidemillError) -> AsyncIterator[Non
         async with _committed(mirrored, type(held)):
             yield
     finally:
-        await asyncio.to_thread(lock.release)
+        await asyncio.shield(
+            asyncio.to_thread(lock.release)
+        )  # one that is cancelled while it waits for a thread would stay
 
 
 def _find_mirrored(folder: Path) -> Mirrored | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -61,9 +62,10 @@ class LocalCluster:
             threads_per_worker=1,
             processes=True,
             host=_HOST,
-            dashboard_address=None,
-            worker_dashboard_address=None,
-            silence_logs="critical",  # what becomes of a worker is told by the run
+            dashboard_address=f"{_HOST}:0",  # of what else it tells over HTTP
+            worker_dashboard_address=f"{_HOST}:0",
+            scheduler_kwargs={"dashboard": False},
+            silence_logs=logging.CRITICAL,  # what becomes of a worker is told by the run
             local_directory=str(self._folder),
             preload=list(_PRELOADED),
             env=dict.fromkeys(THREAD_VARIABLES, "1"),

@@ -12,10 +12,15 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import mkdtemp
+from uuid import uuid4
+
+from tasks.core.errors import RunnerError
 
 _PACKAGES = ("tidemill", "pyarrow", "numpy", "pandas")
 """What the bytes of a part depend on, beside Python."""
 _ASKED = "asked"
+FOR_WORKERS = ".workers-"
+"""How the names of folders begin in which workers make what a run then takes."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,35 @@ def tell_mistakes(expected: Expected) -> str:
     return ""
 
 
+def make_own_folder(place: Path) -> Path:
+    """Return a new folder of this process's, in a folder that a run has for what its workers make.
+
+    Another attempt at the same task, of a worker that was taken for dead, has another one.
+
+    Raises:
+        RunnerError: the folder is not there, as this process does not see it, or the run has ended.
+
+    """
+    try:
+        own = Path(mkdtemp(prefix=f"{socket.gethostname()}-{os.getpid()}-", dir=place))
+    except OSError as error:
+        raise RunnerError(f"runner: {unreached(place, error)}, unless the run has ended") from None
+    own.chmod(0o777)  # the run moves what is made here
+    return own
+
+
+@contextmanager
+def place_for_workers(home: Path) -> Iterator[Path]:
+    """Yield a new folder in which workers make what the run then takes; one that a killed run left is removed by the next."""
+    place = home / f"{FOR_WORKERS}{uuid4().hex[:8]}.{os.getpid()}.part"
+    place.mkdir(parents=True)
+    place.chmod(0o777)  # workers may be of another user
+    try:
+        yield place
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
 def unreached(path: Path, error: OSError) -> str:
     """Return the sentence for a path of the run's that this process does not reach."""
     return (
@@ -69,11 +103,6 @@ def unreached(path: Path, error: OSError) -> str:
 @contextmanager
 def expected_of_workers(root: Path) -> Iterator[Expected]:
     """Yield what workers are asked, for as long as they are; its folder is there for each of them to see, and to write to."""
-    root.mkdir(parents=True, exist_ok=True)
-    folder = Path(mkdtemp(prefix=".workers-", suffix=f".{os.getpid()}.part", dir=root))
-    folder.chmod(0o777)  # workers may be of another user
-    try:
+    with place_for_workers(root) as folder:
         (folder / _ASKED).write_bytes(b"")
         yield Expected(versions_here(), root, folder)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

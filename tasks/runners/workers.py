@@ -43,6 +43,10 @@ class StageWorkers:
         self._open: Any = None
         self._lock = Lock()
 
+    def __reduce__(self) -> tuple[type[StageWorkers], tuple[RemoteRunner, str, Path]]:
+        """Pickle without what is open: Prefect sends a task's parameters along with those that it submits."""
+        return type(self), (self._runner, self._stage, self._root)
+
     async def run(self, task: Any, **parameters: Any) -> Ended:
         """Return what a task comes to on a worker; where that is killed, it runs again on another.
 
@@ -177,7 +181,7 @@ async def holding(*runners: Runner) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def stage_workers(runner: Runner, stage: str, root: Path) -> AsyncIterator[StageWorkers | None]:
+async def stage_workers(runner: Runner | None, stage: str, root: Path) -> AsyncIterator[StageWorkers | None]:
     """Yield the workers that a stage hands its tasks to; None where it does its work in this process."""
     if not isinstance(runner, RemoteRunner):
         yield None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -37,6 +37,10 @@ LAYOUT = 3  # raised when parts of the same rows are written otherwise
 _LOST = 2  # a table of less than the half of its rows before is told
 
 
+CallFunction = Callable[[str, MadeTable, Mapping[str, Path], Path], tuple[Path, dict[str, str]]]
+"""Calls a table's function, as `write_function` does."""
+
+
 @dataclass(frozen=True)
 class MadeTableJob:
     """A table to be made of `inputs`, in the folders of a pipeline's data folder."""
@@ -66,8 +70,10 @@ class MadeTableJob:
 _DECLARED = {"query", "python", "inputs", "frames", "partition_by", "sort_by"}
 
 
-def make_table(job: MadeTableJob, stop: threading.Event, *, fresh: bool) -> CommittedTable:
-    """Make a table, unless it stands as it would be made; return it as it stands then.
+def make_table(
+    job: MadeTableJob, stop: threading.Event, *, fresh: bool, call: CallFunction = write_function
+) -> CommittedTable:
+    """Make a table, unless it stands as it would be made; return it as it stands then. Its function is called by `call`.
 
     Raises:
         TableError: it cannot be made, or a check failed; the table is as it was.
@@ -92,7 +98,7 @@ def make_table(job: MadeTableJob, stop: threading.Event, *, fresh: bool) -> Comm
     if job.table.query is not None:
         rows = write_query(job.name, job.table, job.tables, staged, stop)
     else:
-        rows, texts = write_function(job.name, job.table, job.tables, staged)
+        rows, texts = call(job.name, job.table, job.tables, staged)
         refuse_unknown(job.name, job.table, list(types_of(rows)))
         sort_rows(rows, job.table)
     types = types_of(rows)

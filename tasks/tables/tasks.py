@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Mapping
+from pathlib import Path
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from tasks.config import MadeTable
 from tasks.convert.table.state import CommittedTable
 from tasks.core.errors import TableError
 from tasks.core.escaping import count
@@ -15,14 +18,46 @@ from tasks.core.locks import exclusive_lock
 from tasks.core.outcome import Failed, Outcome
 from tasks.core.progress import ProgressEvent, emit
 from tasks.core.storage import explain_disk_failure
-from tasks.tables.made import MadeTableJob, make_table
+from tasks.core.story import quiet_engine
+from tasks.runners.worker_check import make_own_folder, place_for_workers
+from tasks.runners.workers import StageWorkers
+from tasks.tables.function import write_function
+from tasks.tables.made import CallFunction, MadeTableJob, make_table
 
 _STOPS_S = 5.0
 
 
+@task(name="call function", task_run_name="function of {name}", cache_policy=NO_CACHE, persist_result=False)
+def call_elsewhere(name: str, table: MadeTable, tables: Mapping[str, Path], place: Path) -> tuple[Path, dict[str, str]]:
+    """Call a table's function on a worker, which writes the rows into a folder of its own within `place`.
+
+    A unit of its own because it is what is done elsewhere. Not retried by Prefect:
+    where its worker is killed, the cluster runs it again.
+    """
+    quiet_engine()  # in the process of a worker, which knows no flow
+    return write_function(name, table, tables, make_own_folder(place))
+
+
+def _calling(job: MadeTableJob, workers: StageWorkers | None) -> CallFunction:
+    """Return what calls a table's function, in a process of this machine or on a worker."""
+    if workers is None:
+        return write_function
+
+    def call(name: str, table: MadeTable, tables: Mapping[str, Path], staged: Path) -> tuple[Path, dict[str, str]]:
+        with place_for_workers(job.versions.home) as place:
+            asked = {"name": name, "table": table, "tables": dict(tables), "place": place}
+            made, texts = workers.call(call_elsewhere, **asked)
+            staged.mkdir(parents=True, exist_ok=True)
+            return made.replace(staged / made.name), texts
+
+    return call
+
+
 @task(name="make table", task_run_name="table {name}", cache_policy=NO_CACHE, persist_result=False)
-async def make_one(job: MadeTableJob, name: str, *, fresh: bool) -> Outcome[CommittedTable]:
-    """Make a table in a thread, or find that it stands.
+async def make_one(
+    job: MadeTableJob, name: str, *, fresh: bool, workers: StageWorkers | None = None
+) -> Outcome[CommittedTable]:
+    """Make a table in a thread, its function on a worker where there are some, or find that it stands.
 
     A unit of its own because it is committed as a whole. Not retried: the same
     query, or function, over the same tables fails the same way.
@@ -32,7 +67,9 @@ async def make_one(job: MadeTableJob, name: str, *, fresh: bool) -> Outcome[Comm
     try:
         async with exclusive_lock(job.versions.home, held):
             try:
-                work = asyncio.ensure_future(asyncio.to_thread(make_table, job, stop, fresh=fresh))
+                work = asyncio.ensure_future(
+                    asyncio.to_thread(make_table, job, stop, fresh=fresh, call=_calling(job, workers))
+                )
                 made = await asyncio.shield(work)
             except asyncio.CancelledError:
                 stop.set()  # a thread cannot be cancelled, and would go on with the query

@@ -1,4 +1,4 @@
-"""The benchmarks' command: `python -m tests.benchmarks demo`, `ingest`, `sql`, `convert`, `clean`, `tables`, `train`, `assess` or `orchestrate`."""
+"""The benchmarks' command: `python -m tests.benchmarks demo`, `ingest`, `sql`, `convert`, `cluster`, `clean`, `tables`, `train`, `assess` or `orchestrate`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 
 from tests.benchmarks.assess import measure_assess
 from tests.benchmarks.clean import measure_clean
+from tests.benchmarks.cluster import measure_cluster
 from tests.benchmarks.convert import measure_convert
 from tests.benchmarks.demo import measure_demo
 from tests.benchmarks.ingest import measure_ingest
@@ -20,6 +21,7 @@ _BENCHMARKS = {
     "ingest": measure_ingest,
     "sql": measure_sql,
     "convert": measure_convert,
+    "cluster": measure_cluster,
     "clean": measure_clean,
     "tables": measure_tables,
     "train": measure_train,
@@ -33,7 +35,9 @@ def main() -> None:
     """Run the benchmark that is named and print its table."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("benchmark", choices=_BENCHMARKS)
-    parser.add_argument("parts", nargs="*", help=f"of orchestrate, the parts to measure: {', '.join(PARTS)}")
+    parser.add_argument(
+        "parts", nargs="*", help=f"of orchestrate, the parts to measure: {', '.join(PARTS)}; of cluster, gigabytes"
+    )
     given = parser.parse_args()
     print(_BENCHMARKS[given.benchmark](*([given.parts] if given.parts else [])))
 

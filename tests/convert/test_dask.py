@@ -4,21 +4,48 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import re
 import shutil
+import signal
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from flows.convert import convert
+from flows.predict import predict
+from flows.tables import tables
 from tasks.config import Pipeline
 from tasks.convert.table.state import CommittedTable
+from tasks.core.errors import RunnerError
+from tasks.runners.worker_check import tell_versions, versions_here
 from tests.clusters import Cluster, dask_cluster
 from tests.convert.conftest import tables_of
+from tests.processes import command_of, descendants, is_running
+from tests.tables.conftest import written
+from tests.train.conftest import sklearn_table
+from tests.train.publishing import judge
+from tests.train.test_failures import wait_until
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 
+_HOLD = """
+import time
+from tasks.runners.local_cluster import LOCAL
+if __name__ == "__main__":
+    with LOCAL.held():
+        print(LOCAL.address(1), flush=True)
+        time.sleep(60)
+"""
+TREE = {"estimator": "sklearn.tree.DecisionTreeClassifier", "params": {"max_depth": 5}}
 _OF_TIME = {"ctime_ns", "mtime_ns", "made"}
 
 
@@ -97,3 +124,155 @@ def test_a_cluster_makes_the_same_parts_to_the_byte(tmp_path: Path, cluster: Clu
     assert findings(made) == findings(reference)
     assert kept(there, *config.sources) == kept(here, *config.sources)
     assert len(kept(there, *config.sources)) > 10
+
+
+def test_a_killed_worker_s_batches_run_again(
+    tmp_path: Path, cluster: Cluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Which is told; the parts are those of a run without a cluster, and nothing that the worker had begun is left."""
+    here, there = tmp_path / "here", tmp_path / "there"
+    config = everything(here, tmp_path / "elsewhere")
+    shutil.copytree(here, there)
+    asyncio.run(convert(config, here))
+
+    with killing_within(there / ".tables" / "long", cluster.workers.pid) as killed:
+        made = tables_of(asyncio.run(convert(on(cluster.address, config), there)))
+
+    assert len(killed) == 1
+    assert [table.rows_received for table in made] == [36_000, 120, 150]
+    assert kept(there, *config.sources) == kept(here, *config.sources)
+    assert re.search(
+        r"^convert: the worker tcp://\S+ is gone; \d tasks? begun or waiting there will run again on another$",
+        "\n".join(caplog.messages),
+        re.MULTILINE,
+    )
+
+
+def test_without_its_scheduler_a_run_fails_in_a_sentence_and_the_next_ends(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """The table is as it was, nothing is left beside it, and the next run makes what was to be made."""
+    here, there = tmp_path / "here", tmp_path / "there"
+    config = everything(here, tmp_path / "elsewhere")
+    shutil.copytree(here, there)
+    asyncio.run(convert(config, here))
+    told = r"runner: lost the workers at tcp://\S+ \(.*\); start the Dask scheduler, and a worker that it knows"
+
+    with (
+        dask_cluster(tmp_path_factory.mktemp("dask"), workers=1) as cluster,
+        killing_within(there / ".tables" / "long", cluster.scheduler.pid, itself=True),
+        pytest.raises(RunnerError, match=told),
+    ):
+        asyncio.run(convert(on(cluster.address, config), there))
+    assert not (there / "tables" / "long").exists()
+    assert not list((there / ".tables" / "long").glob("[!.]*"))
+    asyncio.run(convert(config, there))
+
+    assert kept(there, *config.sources) == kept(here, *config.sources)
+
+
+def test_a_local_cluster_makes_the_same_and_leaves_no_process(tmp_path: Path) -> None:
+    """Neither when the run ends, nor when it is killed."""
+    here, there = tmp_path / "here", tmp_path / "there"
+    config = everything(here, tmp_path / "elsewhere")
+    shutil.copytree(here, there)
+    asyncio.run(convert(config, here))
+    before = descendants(os.getpid())
+    local = Pipeline.model_validate(
+        {**config.model_dump(), "runner": {"kind": "dask", "cluster": "local", "workers": 1}}
+    )
+
+    asyncio.run(convert(local, there))
+
+    assert kept(there, *config.sources) == kept(here, *config.sources)
+    left = descendants(os.getpid()) - before
+    assert [command for command in map(command_of, left) if "resource_tracker" not in command] == []
+    with subprocess.Popen([sys.executable, "-c", _HOLD], stdout=subprocess.PIPE, text=True) as run:
+        assert run.stdout is not None
+        assert run.stdout.readline().startswith("tcp://127.0.0.1:")
+        started = descendants(run.pid)
+        run.kill()
+    assert started
+    wait_until(lambda: not any(map(is_running, started)))
+
+
+def test_a_table_of_a_function_and_predictions_are_the_same(tmp_path: Path, cluster: Cluster) -> None:
+    """The function is called, and the champion predicts, by a worker."""
+    here, there = tmp_path / "here", tmp_path / "there"
+    data = sklearn_table("iris")
+    judge(here, data, TREE, query="SELECT * EXCLUDE (row) FROM rows").decide()
+    (here / "tables" / "rows").rename(here / "irises")
+    (here / "inbox").mkdir()
+    pd.DataFrame(data).to_csv(here / "inbox" / "rows.csv", index=False)
+    code = "import os\ndef made(rows):\n    return rows.assign(pid=os.getppid(), twice=2 * rows.x0)[['row', 'pid', 'twice']]\n"
+    config = written(here, "  twice: {python: prepare:made, inputs: [rows]}\n", prepare=code)
+    asyncio.run(convert(config, here))
+    shutil.copytree(here, there, symlinks=True)
+    file = there / "toy.yaml"
+    file.write_text(
+        f"name: toy\nrunner: {{kind: dask, address: '{cluster.address}'}}\nsources: {{rows: {{kind: files, path: inbox/*}}}}\n"
+    )
+
+    asyncio.run(tables(config, here))
+    asyncio.run(tables(on(cluster.address, config), there))
+    first = asyncio.run(predict("toy", "rows", here))
+    second = asyncio.run(predict("toy", "rows", there, file=file))
+
+    one, other = (pq.read_table(root / "tables" / "twice") for root in (here, there))
+    assert one.drop_columns(["pid"]).equals(other.drop_columns(["pid"]))
+    assert other["pid"][0].as_py() != one["pid"][0].as_py()
+    assert second.path.read_bytes() == first.path.read_bytes()
+    assert second.path.is_relative_to(there)
+
+
+async def test_a_worker_that_does_not_see_the_data_is_refused(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its name, before anything is done, with the cure."""
+    everything(tmp_path / "data", tmp_path / "elsewhere")
+    monkeypatch.chdir(tmp_path)
+    data = Path("/proc/self/cwd/data")  # another folder to every other process
+    config = Pipeline.model_validate(
+        {"name": "one", "sources": {"rows": {"kind": "files", "path": "inbox/small/*.csv"}}}
+    )
+    told = rf"runner: tcp://\S+: {data}: the worker \S+ \(process \d+\) cannot reach it \(No such file or directory\); put it on"
+
+    with pytest.raises(RunnerError, match=told) as got:
+        await convert(on(cluster.address, config), data)
+
+    assert len(str(got.value).splitlines()) == 2
+    assert not (data / "tables").exists()
+
+
+def test_a_worker_of_another_version_is_told() -> None:
+    """What it has, and what the run has."""
+    told = tell_versions({**versions_here(), "pyarrow": "1.0"})
+
+    assert re.fullmatch(
+        r"the worker \S+ \(process \d+\) has pyarrow \S+ instead of 1\.0; install there what the run has, or its parts differ",
+        told,
+    )
+    assert tell_versions(versions_here()) == ""
+
+
+@contextmanager
+def killing_within(home: Path, process: int, *, itself: bool = False) -> Iterator[list[int]]:
+    """Kill a worker of a process, or itself, as soon as one has begun to stage in a table's folder."""
+    killed: list[int] = []
+    over = threading.Event()
+
+    def kill() -> None:
+        while not over.wait(0.002):
+            own = [path.name for path in home.glob(".workers-*.part/*-*") if any(path.iterdir())]
+            if own:
+                killed.append(process if itself else int(own[0].split("-")[-2]))
+                os.kill(killed[0], signal.SIGKILL)
+                return
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    try:
+        yield killed
+    finally:
+        over.set()
+        killer.join()

@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tasks.config import ApiSource
+from tasks.ingest.http.client import _bounds
 from tasks.ingest.throttle.limiter import Answer, HostLimits, HostThrottle, RetryAfterTooLongError, Throttle
 from tests.virtual_time import run
 
@@ -326,3 +328,14 @@ def test_no_place_is_lost_and_none_given_twice(actions: list[tuple[str, object]]
 
     assert (crowd.host.in_flight, crowd.host.waiting) == (1, 0)
     assert crowd.order == sorted(crowd.order)
+
+
+def test_a_share_is_what_a_host_gets_of_each_of_several_runs() -> None:
+    """Its bounds are those of the source, multiplied; those of memory are a run's own."""
+    requests = {"start_in_flight": 8, "max_in_flight": 40, "requests_per_s": 20, "share": "1/4"}
+    source = ApiSource.model_validate({"kind": "api", "url": "http://127.0.0.1/rows", "requests": requests})
+
+    (bounds,) = _bounds([source]).values()
+
+    assert (bounds.start, bounds.minimum, bounds.maximum, bounds.requests_per_s) == (2, 1, 10, 5.0)
+    assert bounds.body_bytes == source.requests.max_in_flight_bytes

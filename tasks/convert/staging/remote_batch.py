@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from tempfile import mkdtemp
-from uuid import uuid4
 
 from tasks.config.formats import FORMATS
 from tasks.convert.parts.sample import Samples
 from tasks.convert.staging.context import ConversionContext, ConversionResult, InputFile
 from tasks.core.errors import ConfigError, RunnerError
 from tasks.core.registry import add_extension
-from tasks.runners.worker_check import tell_versions, this_worker, unreached, versions_here
+from tasks.runners.worker_check import make_own_folder, tell_versions, this_worker, unreached, versions_here
 
 
 class RemoteBatch:
@@ -42,20 +38,14 @@ class RemoteBatch:
     def begun(self) -> Iterator[tuple[list[list[InputFile]], ConversionContext, Path]]:
         """Yield the units and how they are converted, as this process has them, and the folder they are staged in, from the data folder on.
 
-        Another attempt at the same batch, of a worker that was taken for dead, has another folder. Where the work fails,
-        the folder is removed.
+        Where the work fails, the folder is removed.
 
         Raises:
             RunnerError: this process is not as the run is, does not reach its files, or the run has ended.
 
         """
         self._check()
-        place = self.root / self.place
-        try:
-            staged = Path(mkdtemp(prefix=f"{socket.gethostname()}-{os.getpid()}-", dir=place))
-        except FileNotFoundError as error:
-            raise RunnerError(self._gone(error)) from None
-        staged.chmod(0o777)  # the run moves what is staged here
+        staged = make_own_folder(self.root / self.place)
         plan = ConversionContext(replace(self.target, staged=staged), self.wanted, self.samples, dict(self.guesses))
         units = [[_moved(file, self.root.joinpath) for file in unit] for unit in self.units]
         try:
@@ -68,9 +58,6 @@ class RemoteBatch:
         """Raise RunnerError where the run has ended, which has then removed what it waited for."""
         if not (self.root / self.place).is_dir():
             raise RunnerError(f"{this_worker()}: its run has ended")
-
-    def _gone(self, error: OSError) -> str:
-        return f"runner: {unreached(self.root / self.place, error)}, unless the run has ended"
 
     def _check(self) -> None:
         """Raise unless this process has the run's packages and kinds, and reaches the first of its files."""
@@ -110,14 +97,6 @@ class StagedElsewhere:
         if plan.samples is not None and self.samples is not None:
             plan.samples.add(self.samples)
         return self.results
-
-
-def batches_folder(home: Path) -> Path:
-    """Return a new folder of a table's, in which workers stage parts; one that a killed run left there is removed by the next."""
-    place = home / f".batches-{uuid4().hex[:8]}.{os.getpid()}.part"
-    place.mkdir(parents=True)
-    place.chmod(0o777)  # workers may be of another user
-    return place
 
 
 def _leave(path: Path, root: Path) -> Path:

@@ -18,6 +18,7 @@ from pathlib import Path
 from tasks.core.errors import TableError
 from tasks.core.storage import DataFolder, fsync
 from tasks.core.tables import MANIFEST
+from tasks.runners.worker_check import FOR_WORKERS
 
 _CURRENT = "current"
 KEPT = 2
@@ -79,8 +80,9 @@ class Versions:
             self._point_to(self.numbered[0])
 
     def sweep(self) -> None:
-        """Remove what was staged and not committed."""
-        shutil.rmtree(self.staged, ignore_errors=True)
+        """Remove what was staged and not committed, here or by workers, one of which may have gone on after its run had ended."""
+        for staged in (self.staged, *self.home.glob(f"{FOR_WORKERS}*")):
+            shutil.rmtree(staged, ignore_errors=True)
         for link in self.home.glob(f".{_CURRENT}.*"):
             link.unlink()
 

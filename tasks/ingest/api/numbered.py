@@ -59,7 +59,7 @@ class _Reader:
         self._kind = BodyKind()
         self._place = find_place(pagination)
         self._room = BodyRoom(source.requests.max_in_flight_bytes)
-        self._max_in_flight = source.requests.max_in_flight
+        self._max_in_flight = source.requests.shared.max_in_flight
 
     @property
     def at_once(self) -> int:

@@ -229,7 +229,7 @@ def _bounds(sources: Iterable[ApiSource | PagesSource]) -> dict[str, HostLimits]
     """Return the bounds of each host."""
     bounds: dict[str, HostLimits] = {}
     for source in sources:
-        own = _bound(source.requests)
+        own = _bound(source.requests.shared)
         for host in {host_of(url) for url in first_urls(source)}:
             bounds[host] = _strictest(bounds.get(host, own), own)
     return bounds

@@ -121,7 +121,7 @@ class _Visitor:
     async def next_visit(self, frontier: Frontier) -> CrawlResult | None:
         """Return what comes of the next page, while those after it are on their way; None where it need not be fetched."""
         first = frontier.done + len(self._running)
-        at_once = min(self._source.requests.max_in_flight, self._room.bodies)
+        at_once = min(self._source.requests.shared.max_in_flight, self._room.bodies)
         for spot in frontier.spots[first : frontier.done + at_once]:
             self._running.append(asyncio.create_task(self._visit(spot)) if frontier.is_needed(spot) else None)
         running = self._running[0]

@@ -18,6 +18,8 @@ from tests.benchmarks.job import Report, peak_bytes
 
 Convert = Callable[[str, Path], None]
 
+CLUSTER = "BENCHMARK_CLUSTER"
+"""The variable that has the address of a Dask cluster."""
 _ROWS = "a,b\n1,x\n2,y\n"
 
 
@@ -158,6 +160,19 @@ def tidemill() -> Convert:
     return convert
 
 
+def tidemill_on_dask() -> Convert:
+    """Return the convert flow, its files converted by the workers of a cluster."""
+    from flows.convert import convert as flow
+    from tasks.config import Pipeline
+
+    def convert(pattern: str, folder: Path) -> None:
+        sources = {"rows": {"kind": "files", "path": pattern}}
+        runner = {"kind": "dask", "address": os.environ[CLUSTER]}
+        asyncio.run(flow(Pipeline.model_validate({"name": "benchmark", "sources": sources, "runner": runner}), folder))
+
+    return convert
+
+
 def landed() -> Convert:
     """Return the convert flow over rows that an API's source has landed."""
     from flows.convert import convert as flow
@@ -179,6 +194,7 @@ ENGINES: dict[str, Callable[[], Convert]] = {
     engine.__name__: engine
     for engine in (
         tidemill,
+        tidemill_on_dask,
         pandas_loop,
         pyarrow_threads,
         pyarrow_dataset,
@@ -207,7 +223,7 @@ def main() -> None:
     start, cpu = time.perf_counter(), time.process_time()
     convert(pattern, folder)
     report = Report(time.perf_counter() - start, time.process_time() - cpu, _rows_in(folder), peak_bytes())
-    if engine == "tidemill":
+    if engine.startswith("tidemill"):
         _store_run()
     print(json.dumps(asdict(report)), flush=True)
 
