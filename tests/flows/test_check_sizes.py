@@ -6,6 +6,7 @@ import gzip
 import re
 from pathlib import Path
 
+import fsspec
 import pytest
 
 from flows.cli.main import run_command
@@ -120,3 +121,26 @@ def test_what_does_not_fit_in_memory_is_told_with_its_cure(
 
     assert code == 0
     assert re.search(f"warning: {told}", output)
+
+
+def test_files_in_a_store_are_listed_and_not_read(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """What they are once decompressed is as usual; rows are known once a table has rows of such files."""
+    store = fsspec.filesystem("memory")
+    store.pipe("/sizes/a.csv.gz", bytes(3_000_000))
+
+    code, output, _ = check(tmp_path, capfd, "sources:\n  a: {kind: files, path: 'memory://sizes/a.csv.gz'}\n")
+
+    assert (code, cells_of(output, "convert a")[1:5]) == (0, ["1 file", "3.0 MB", "15 MB", "?"])
+
+
+def test_what_is_damaged_is_left_to_the_run(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """An estimate of it is what its size gives, or nothing; it ends no check."""
+    contents = {"a.csv.gz": b"id\n1\n", "b.xlsx": b"PK\3\4", "c.parquet": b"PAR1", "d.json": b"{\xff", "e.csv": b""}
+    sources = ""
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+        sources += f"  {name[0]}: {{kind: files, path: {name}}}\n"
+
+    code, output, _ = check(tmp_path, capfd, f"sources:\n{sources}")
+
+    assert (code, [cells_of(output, f"convert {name[0]}")[4] for name in contents]) == (0, ["?"] * len(contents))
