@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import sys
 import uuid
+import zipfile
 from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
@@ -23,15 +24,17 @@ from tasks.config import Column
 from tasks.convert.formats import parquet
 from tasks.convert.formats.excel import workbook
 from tasks.convert.formats.excel.cells import Grid
-from tasks.convert.formats.json import damaged, document, lines, mixed, rows
+from tasks.convert.formats.json import damaged, document, lines, mixed
+from tasks.convert.formats.json import rows as rows_module
+from tasks.convert.formats.json import table as json_table
 from tasks.convert.formats.json.names import SAMPLE_BYTES, LinesRead
 from tasks.convert.formats.json.table import SAMPLE_LINES
-from tasks.convert.schema import affixes, moments, written
+from tasks.convert.schema import affixes, moments, types, written
 from tasks.convert.schema.cleaning import clean
 from tasks.convert.schema.values import cast_texts, tell_unfit
 from tasks.convert.table import job
 from tests.benchmarks.json_lines import write_records
-from tests.convert.conftest import NO_LIMIT, files_source, make_table, read_rejects
+from tests.convert.conftest import NO_LIMIT, files_source, make_table, read_rejects, read_rows
 from tests.convert.slow_paths import BYTES, ROWS, Flights, inbox, read_flights
 
 FEW = 20  # of many rows
@@ -70,7 +73,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
         (lines, "rows_of_line"),
         (damaged, "rows_of_line"),
         (mixed, "_write"),
-        (rows, "json_type"),
+        (rows_module, "json_type"),
         (LinesRead, "read"),
         (job, "Naming"),
     ):
@@ -273,6 +276,130 @@ def test_no_line_with_two_values_for_one_column_is_read_by_itself(
 
     assert table.rows_rejected > table.rows_received // 2
     assert (calls["flatten"], calls["rows_of_line"]) == (len(["twice", "once"]), 0)
+
+
+@pytest.mark.parametrize("texts", [["\ud800x", "y"], ["\ud83d", "\U0001f600"], ["\udc00", "\\ud800"]])
+def test_no_line_with_half_a_surrogate_pair_is_read_by_itself(
+    tmp_path: Path, flights: Flights, calls: Counter[str], texts: list[str]
+) -> None:
+    """Which these are is told by their bytes; two halves are a text, and what is escaped is none."""
+    rows = [row | {"t": texts[n % 2]} for n, row in enumerate(flights.rows)]
+    write_records(inbox(tmp_path), "flat", rows, BYTES)
+
+    table = make_table(tmp_path, files_source(table=NO_LIMIT))
+
+    assert abs(2 * table.rows_rejected - table.rows_received) < 2
+    assert calls["rows_of_line"] == 0
+    assert {each["reason"] for each in read_rejects(tmp_path)} == {"half of a surrogate pair is not a text"}
+
+
+def test_no_line_is_asked_for_keys_that_it_has_not(
+    tmp_path: Path, flights: Flights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a hundred rare keys, of numbers and texts, each costs what the lines cost that have it."""
+    written: list[int] = []
+    texts_of = rows_module.texts_of
+
+    def counted(values: Any) -> pa.Array:
+        written.append(len(values))
+        return texts_of(values)
+
+    monkeypatch.setattr(rows_module, "texts_of", counted)
+    records = [row | {f"rare{n % 100}": n if n % 3 else f"x{n}"} for n, row in enumerate(flights.rows)]
+    write_records(inbox(tmp_path), "flat", records, BYTES)
+
+    table = make_table(tmp_path, files_source())
+
+    assert len(table.types) == len(flights.rows[0]) + 100
+    assert sum(written) <= table.rows_table * (len(flights.rows[0]) + 1)
+
+
+@pytest.mark.parametrize("kind", ["flat", "document"])
+def test_of_many_keys_no_null_is_parsed_for_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """Of a thousand each record has fifty: pyarrow, which writes a null for all others, is not asked."""
+    parsed: list[int] = []
+    monkeypatch.setattr(json_table, "_read_json", lambda *_: parsed.append(1))
+    records = [{f"c{(n + 20 * k) % 1000}": n - k for k in range(50)} for n in range(ROWS // 4)]
+    write_records(inbox(tmp_path), kind, records, BYTES)
+
+    table = make_table(tmp_path, files_source())
+
+    assert (len(table.types), set(table.types.values())) == (1000, {"int"})
+    assert not parsed
+
+
+def test_no_column_is_looked_for_among_all_names() -> None:
+    """To widen a table of twice as many columns takes no more lists of them."""
+
+    class Counted:
+        """A table that counts how often its names are listed."""
+
+        def __init__(self, table: pa.Table) -> None:
+            self.table, self.times = table, 0
+
+        def __getattr__(self, name: str) -> Any:
+            self.times += name == "column_names"
+            return getattr(self.table, name)
+
+        def __getitem__(self, name: str) -> pa.ChunkedArray:
+            return self.table[name]
+
+    names = [f"c{n}" for n in range(FEW)]
+    table = Counted(pa.table({name: pa.array([1]) for name in names}))
+
+    widened = types.widen_table(table, dict.fromkeys([*names, "more"], "float"))
+
+    assert widened.column_names == [*names, "more"]
+    assert table.times == 1
+
+
+def test_only_cells_in_doubt_of_a_sheet_are_told_by_themselves(tmp_path: Path, calls: Counter[str]) -> None:
+    """Numbers of more digits than a float, and days before 1900, are taken from the sheet; all else is read at once."""
+    with xlsxwriter.Workbook(tmp_path / "a.xlsx") as book:
+        sheet, day = book.add_worksheet(), book.add_format({"num_format": "yyyy-mm-dd"})
+        sheet.write_row(0, 0, ["v", "day", "text", "below"])
+        for n in range(ROWS // 4):
+            sheet.write_row(n + 1, 0, [123456 if n % 2 else 5, -n - 1, "-1234567890123456789", -n])
+            sheet.write_number(n + 1, 1, -n - 1, day)
+    with zipfile.ZipFile(tmp_path / "a.xlsx") as source, zipfile.ZipFile(inbox(tmp_path) / "a.xlsx", "w") as target:
+        for name in source.namelist():
+            target.writestr(name, source.read(name).replace(b"<v>123456</v>", b"<v>12345678901234567</v>"))
+
+    make_table(tmp_path, files_source())
+
+    rows = read_rows(tmp_path)
+    assert [row["v"] for row in rows[:2]] == [5, 12345678901234567]
+    assert [row["day"] for row in rows[:2]] == [dt.date(1899, 12, 29), dt.date(1899, 12, 28)]
+    assert rows[1]["text"] == "-1234567890123456789"
+    assert len(rows) == ROWS // 4
+    assert calls["CarefulWorkbook"] == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "v"),
+    [((b"<v>-", b"<v> -"), 12345678901234567), ((b'" s="1"><v>5<', b'" s="1"><v>12345678901234567<'), None)],
+)
+def test_a_sheet_with_cells_as_few_are_is_read_with_care(
+    tmp_path: Path, calls: Counter[str], change: tuple[bytes, bytes], v: int | None
+) -> None:
+    """Numbers with a blank before them, which calamine takes for texts, and days that are none."""
+    with xlsxwriter.Workbook(tmp_path / "a.xlsx") as book:
+        sheet, day = book.add_worksheet(), book.add_format({"num_format": "yyyy-mm-dd"})
+        sheet.write_row(0, 0, ["v", "w", "x"])
+        sheet.write_row(1, 0, [123456, -5, "a"])
+        sheet.write_row(2, 0, [123456, -5, "a"])
+        sheet.write_number(2, 0, 5, day)
+    with zipfile.ZipFile(tmp_path / "a.xlsx") as source, zipfile.ZipFile(inbox(tmp_path) / "a.xlsx", "w") as target:
+        for name in source.namelist():
+            text = source.read(name).replace(b"<v>123456</v>", b"<v>12345678901234567</v>")
+            target.writestr(name, text.replace(*change))
+
+    make_table(tmp_path, files_source())
+
+    rows = read_rows(tmp_path)
+    assert calls["CarefulWorkbook"] == 1
+    assert (rows[0]["v"], rows[0]["w"]) in ((12345678901234567, -5), ("12345678901234567", -5))
+    assert v is not None or rows[1]["v"] is None
 
 
 def test_of_long_lines_fewer_are_read_by_themselves(tmp_path: Path, calls: Counter[str]) -> None:

@@ -94,10 +94,11 @@ def is_exact(narrow: TypeName, wide: TypeName) -> bool:
 
 def widen_table(table: pa.Table, types: Types) -> pa.Table:
     """Return a table with the columns of `types`, which hold all of its values; one it lacks is null."""
+    columns = dict(zip(table.column_names, table.columns, strict=True))
     return pa.table(
         {
-            name: table[name].cast(arrow_type(type_name), safe=False)
-            if name in table.column_names and table.num_rows  # where there is no value, there may be no cast either
+            name: columns[name].cast(arrow_type(type_name), safe=False)
+            if name in columns and table.num_rows  # where there is no value, there may be no cast either
             else pa.nulls(table.num_rows, arrow_type(type_name))
             for name, type_name in types.items()
         }

@@ -6,7 +6,7 @@ import io
 import re
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from posixpath import join, normpath, split
@@ -34,7 +34,9 @@ _PADDED = re.compile(rb'<t(?:\s(?![^>]*"preserve")[^>]*)?>(?:\s|&#|[^<]*(?:\s|&#
 _REFERRED = re.compile(rb"<(?:\w+:)?v(?:\s[^>]*)?>[^<]*&#")
 _FORMULA_BEGIN = re.compile(b"<f|:f")
 _VALUE = re.compile(rb"<(?:\w+:)?[vt](?:\s[^>]*)?>\s*[^<\s]")
-_DOUBT = re.compile(rb"v(?:\s[^>]*)?>\s*(?:[-+]|\d{16})")
+_1904 = re.compile(rb"date1904\s*=\s*.(?!0|false)")
+DOUBT = re.compile(rb"v(?:\s[^>]*)?>\s*(?:[-+]|\d{16})")
+"""A number that is negative, and may be a date before 1900, or of more digits than a float."""
 
 # Readers of values give null for such a cell. Where the result is an empty text, Excel says so: t="str".
 _FORMULA = rb"<(?:\w+:)?f\b(?:[^>]*/>|[^>]*>[^<]*</(?:\w+:)?f>)"
@@ -94,15 +96,35 @@ class Archive:
     @cached_property
     def paths(self) -> Mapping[str, str]:
         """Return the parts of the sheets by their names."""
-        kinds = {each.get("Type", "").rpartition("/")[2]: each.get("Target", "") for each in self._elements(_LINKS)}
-        folder, name = split(_within("/", kinds.get("officeDocument", _BOOK)))
-        links = {each.get("Id"): each.get("Target", "") for each in self._elements(f"{folder}/_rels/{name}.rels")}
+        folder, name = split(self._book)
+        links = {each.get("Id"): each.get("Target", "") for each in self._links}
         found = {}
         for element in self._elements(f"{folder}/{name}"):
             if element.tag.endswith("}sheet"):
                 link = next((value for key, value in element.items() if key.endswith("}id")), "")
                 found[element.get("name", "")] = _within(f"/{folder}", links.get(link, ""))
         return found
+
+    @cached_property
+    def _book(self) -> str:
+        kinds = {each.get("Type", "").rpartition("/")[2]: each.get("Target", "") for each in self._elements(_LINKS)}
+        return _within("/", kinds.get("officeDocument", _BOOK))
+
+    @cached_property
+    def _links(self) -> Sequence[ET.Element]:
+        folder, name = split(self._book)
+        return list(self._elements(f"{folder}/_rels/{name}.rels"))
+
+    def styles(self) -> Iterator[ET.Element]:
+        """Yield all elements of the part that tells how cells are shown."""
+        for link in self._links:
+            if link.get("Type", "").endswith("/styles"):
+                yield from self._elements(_within(f"/{split(self._book)[0]}", link.get("Target", "")))
+
+    @cached_property
+    def is_1904(self) -> bool:
+        """Return whether days may be counted from 1904 on, as Excel for the Macintosh did."""
+        return self._book not in self._infos or _1904.search(self.text(self._book)) is not None
 
     def _elements(self, name: str) -> Iterator[ET.Element]:
         """Yield all elements of a part; none where there is no such part."""
@@ -121,7 +143,7 @@ class Archive:
         if path in self._parts and self._parts[path].has_formula:
             for piece in self._pieces(path, _behind_row):
                 found = (match[1] for match in _UNSTORED.finditer(piece) if _TEXT not in match[1])
-                counts.update(_place_of(column[1]) for each in found if (column := _COLUMN.search(each)))
+                counts.update(place_of(column[1]) for each in found if (column := _COLUMN.search(each)))
         return counts
 
     def bears_out(self, sheet: str, doubtful: Collection[int]) -> bool:
@@ -129,8 +151,12 @@ class Archive:
         path = self.paths.get(sheet, "")
         if not doubtful or path not in self._parts:
             return bool(doubtful)
-        pieces = self._pieces(path, _behind_row)
-        return any(_column_at(piece, match.start()) in doubtful for piece in pieces for match in _DOUBT.finditer(piece))
+        pieces = self.rows_of(sheet)
+        return any(_column_at(piece, match.start()) in doubtful for piece in pieces for match in DOUBT.finditer(piece))
+
+    def rows_of(self, sheet: str) -> Iterator[bytes]:
+        """Yield the part of a sheet, some rows at a time."""
+        return self._pieces(self.paths[sheet], _behind_row)
 
     def text(self, name: str) -> bytes:
         """Return a part."""
@@ -206,7 +232,7 @@ def _behind_row(text: bytes) -> int:
 def _column_at(text: bytes, place: int) -> int:
     """Return the column, from 0, of the cell that a place is in."""
     column = _COLUMN.search(text, text.rfind(_CELL_BEGIN, 0, place))
-    return _place_of(column[1]) if column else 0
+    return place_of(column[1]) if column else 0
 
 
 def _within(folder: str, path: str) -> str:
@@ -250,12 +276,12 @@ def _reach(places: set[bytes]) -> int:
     """Return how many cells there are as far as the last row and column of some."""
     if not places:
         return 0
-    columns = max(_place_of(place.rstrip(b"0123456789")) for place in places) + 1
+    columns = max(place_of(place.rstrip(b"0123456789")) for place in places) + 1
     rows = max(int(b"0" + place.lstrip(_LETTERS)) for place in places) + 1
     return columns * 1000 * rows if rows > cells.MAX_ROWS // 1000 + 1 else columns * min(1000 * rows, cells.MAX_ROWS)
 
 
-def _place_of(letters: bytes) -> int:
+def place_of(letters: bytes) -> int:
     """Return the place of a column from 0: A is 0, AA is 26."""
     place = 0
     for letter in letters:

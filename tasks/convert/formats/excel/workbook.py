@@ -8,6 +8,7 @@ from tasks.convert.formats.excel.apart import read_apart
 from tasks.convert.formats.excel.by_calamine import Sheet, choose_sheet, fill_grid, open_workbook
 from tasks.convert.formats.excel.by_openpyxl import CarefulWorkbook
 from tasks.convert.formats.excel.cells import Grid
+from tasks.convert.formats.excel.doubts import settle_doubts
 from tasks.convert.formats.excel.parts import Archive
 from tasks.core.errors import TableError
 
@@ -47,7 +48,10 @@ def _read_archive(data: bytes, archive: Archive, chosen: str | int | None) -> Sh
     except Exception:  # noqa: BLE001 - calamine refuses what openpyxl reads, as the errors of newer Excel
         return _read_carefully(data, archive, chosen)
     if archive.bears_out(name, doubtful):
-        return _read_carefully(data, archive, chosen)
+        settled = settle_doubts(grid, archive, name, doubtful) if name in archive.paths else None
+        if settled is None:
+            return _read_carefully(data, archive, chosen)
+        grid = settled
     return _sheet_of(name, grid, visible, archive)
 
 

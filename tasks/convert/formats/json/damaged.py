@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from itertools import compress, repeat
 from typing import Any
 
 import msgspec
@@ -12,10 +13,12 @@ import numpy as np
 import pyarrow as pa
 
 from tasks.convert.files.byte_view import ByteView
-from tasks.convert.formats.json.lines import JsonBlock, Line, has_object_in_each, read_lines
+from tasks.convert.formats.json.halves import find_halves
+from tasks.convert.formats.json.lines import JsonBlock, Line, read_lines
 from tasks.convert.formats.json.mixed import read_but_mixed
 from tasks.convert.formats.json.odd import read_but_odd
 from tasks.convert.formats.json.rows import (
+    HALF,
     TWICE,
     NotARowError,
     are_deep,
@@ -63,11 +66,14 @@ def read_but_damaged(block: JsonBlock, schema: Schema, sample_lines: int = SAMPL
 
 def _find_unfit(block: JsonBlock, lines: Sequence[Line]) -> dict[int, NotARowError]:
     """Return the lines that are no rows, by their places among those that are not blank: all, or some of them."""
-    is_text, has_halves = _is_utf8(block.window), may_be_half(block.window.data)
+    is_text = _is_utf8(block.window)
+    halved, may_be_halved = find_halves(block) if may_be_half(block.window.data) else (set(), set())
     explode, keeps_empty, refusals = block.explode, block.keeps_empty, not block.typed
-    unfit = {}
+    unfit = dict.fromkeys(halved, HALF)
     for place, (_, _, line) in enumerate(lines):
-        is_odd = (has_halves and may_be_half(line)) or not (is_text or line.isascii())
+        if place in halved:
+            continue
+        is_odd = place in may_be_halved or not (is_text or line.isascii())
         if is_odd or _is_doubtful(line, block):
             found = rows_of_line(line, explode=explode, keeps_empty=keeps_empty, refusals=refusals, is_doubtful=True)
             if isinstance(found, NotARowError):
@@ -84,7 +90,7 @@ def _are_fit(block: JsonBlock) -> bool:
         objects = _skipper.decode_lines(window.view)
     except (msgspec.DecodeError, RecursionError):
         return False
-    return has_object_in_each(window, len(objects)) and not _EMPTY.search(window.view)
+    return block.has_object_in_each(len(objects)) and not _EMPTY.search(window.view)
 
 
 def _is_doubtful(line: bytes, block: JsonBlock) -> bool:
@@ -116,8 +122,11 @@ def _find_twice(block: JsonBlock, unfit: Collection[int]) -> list[int]:
 
 
 def _keys_of(value: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Return the keys of an object, and of the objects that it holds."""
-    return *value, tuple([(key, _keys_of(inner)) for key, inner in value.items() if type(inner) is dict and inner])
+    """Return the keys of an object, which of them hold objects, and the keys of these."""
+    are_objects = tuple(map(isinstance, value.values(), repeat(dict)))
+    if True not in are_objects:
+        return tuple(value)
+    return tuple(value), are_objects, tuple(map(_keys_of, compress(value.values(), are_objects)))
 
 
 def _is_no_list(members: Mapping[str, msgspec.Raw], explode: str | None) -> bool:

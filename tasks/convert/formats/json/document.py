@@ -23,6 +23,7 @@ from tasks.convert.formats.json.jsonl import parse_lines
 from tasks.convert.formats.json.lines import JsonBlock
 from tasks.convert.formats.json.no_numbers import replace_no_numbers
 from tasks.convert.formats.json.rows import (
+    HALF,
     NO_JSON,
     TOO_DEEP,
     NoRow,
@@ -138,7 +139,7 @@ def _read(value: Any) -> tuple[str, list[Row] | NotARowError | NoRow]:
         text = write_json(value)
         found = rows_of(value, text.encode("utf-8"))
     except UnicodeEncodeError:
-        return json.dumps(value), NotARowError("half of a surrogate pair is not a text")
+        return json.dumps(value), HALF
     except RecursionError:
         return f"{type(value).__name__} of {len(value)}", NotARowError(TOO_DEEP)
     return text, found

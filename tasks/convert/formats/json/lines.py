@@ -22,7 +22,9 @@ from tasks.convert.formats.json.rows import (
     decode_each,
     decode_together,
     flat_rows,
+    names_of,
     nothing_declared,
+    nothing_plain,
     reject_of,
     rows_of_line,
 )
@@ -82,6 +84,20 @@ class JsonBlock:
         is_blank = [not bytes(self.window.view[start:stop]).strip() for start, stop in spans]
         return self.first_line + np.delete(np.arange(len(starts)), may_be_blank[np.array(is_blank, bool)])
 
+    def has_object_in_each(self, objects: int) -> bool:
+        """Return whether there is one of these objects in each line that is not blank, whatever blanks are around it."""
+        return _has_object_in_each(self.window, objects) or self._has_object_in_filled(objects)
+
+    def _has_object_in_filled(self, objects: int) -> bool:
+        data, lines = self.window.to_numpy(), self.numbers - self.first_line
+        if objects != len(lines):
+            return False
+        starts, stops = (each[lines] for each in self.window.line_spans)
+        is_bare = (data[starts] == _OPENING) & (data[stops - 1] == _CLOSING)
+        spans = zip(starts[~is_bare].tolist(), stops[~is_bare].tolist(), strict=True)
+        others = (bytes(self.window.view[start:stop]).strip() for start, stop in spans)
+        return all((line[0], line[-1]) == (_OPENING, _CLOSING) for line in others)
+
     def without(self, places: Collection[int]) -> ByteView:
         """Return the bytes with blanks in place of some of the lines that are not blank, so that all others stand where they stood."""
         data = bytearray(self.window.data)
@@ -99,14 +115,19 @@ class JsonBlock:
         return make_records(numbers, cut_texts(window.view, starts, stops), offsets)
 
 
-def read_flat(block: JsonBlock, decode: Decode = decode_together) -> RawBlock | None:
-    """Return the rows of every line as texts, decoded together; None where a line is no row, or its list is to be exploded."""
+def read_flat(
+    block: JsonBlock, decode: Decode = decode_together, is_plain: Callable[[str], bool] = nothing_plain
+) -> RawBlock | None:
+    """Return the rows of every line as texts, decoded together; None where a line is no row, or its list is to be exploded.
+
+    Columns that are plain, by their names in the table, may be given in their type.
+    """
     values = decode(block.window) if block.typed and block.explode is None else None
-    if values is not None and has_object_in_each(block.window, len(values)):
+    if values is not None and block.has_object_in_each(len(values)):
         with suppress(RecursionError):  # which line is nested too deeply is told by reading each
             flat = flat_rows(block.window, values)
             if flat is not None:
-                table, types = _as_texts(block, flat)
+                table, types = _as_texts(block, flat, is_plain=lambda name: is_plain(block.naming.rename([name])[0]))
                 numbers = block.numbers.tolist()
                 return RawBlock(table, len(flat), NO_MISFITS, block.locate, types, len(flat), lines=numbers)
     return None
@@ -144,14 +165,17 @@ def _read_each(block: JsonBlock) -> RawBlock:
     return RawBlock(table, len(rows) + len(misfits), misfits, locate, types, lines, empty=empty)
 
 
-def _as_texts(block: JsonBlock, rows: Sequence[Row], more: Iterable[str] = ()) -> tuple[pa.Table, Types | None]:
-    table, types = columns_of(rows, block.explode, typed=block.typed, nulls_of=block.nulls_of, more=more)
+def _as_texts(
+    block: JsonBlock, rows: Sequence[Row], more: Iterable[str] = (), is_plain: Callable[[str], bool] = nothing_plain
+) -> tuple[pa.Table, Types | None]:
+    names = names_of(rows, block.explode, more)
+    table, types = columns_of(rows, names, typed=block.typed, nulls_of=block.nulls_of, is_plain=is_plain)
     names = block.naming.rename(table.column_names)
     types = dict(zip(names, types.values(), strict=True)) if types is not None else None
     return table.rename_columns(names), types
 
 
-def has_object_in_each(window: ByteView, objects: int) -> bool:
+def _has_object_in_each(window: ByteView, objects: int) -> bool:
     """Return whether there is one object in each line: so many, and each line begins and ends as one."""
     data, ends = window.to_numpy(), window.line_ends
     if len(ends) and ends[-1] == len(data) - 1:

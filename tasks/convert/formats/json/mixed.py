@@ -23,7 +23,6 @@ from tasks.convert.formats.json.rows import (
     decode_together,
     flat_rows,
     flatten,
-    may_be_half,
     rows_of_line,
 )
 from tasks.convert.formats.json.shape import InDoubtError, Shape
@@ -34,6 +33,7 @@ from tasks.convert.schema.types import TypeName
 from tasks.core.errors import TableError
 
 _SAMPLE = 200
+_RARE = 30  # of so many lines less than one has a key of few lines
 _NOBODYS = "\0"
 _NONE = {_NOBODYS: None}
 _NOTHING = {_NOBODYS: msgspec.Raw(b"null")}  # of a line that has none of the keys: without one it were no row
@@ -54,7 +54,7 @@ def read_but_mixed(block: JsonBlock, schema: Schema, sample_lines: int = SAMPLE_
     try:
         head, others = _sample(block, sample_lines)
         found = _find_mixed([*head, *others])
-        if block.explode is not None and block.explode.partition(".")[0] in found.keys:
+        if block.explode is not None and block.explode.partition(".")[0] in {*found.keys, *found.rare}:
             return None
         named, alone = _read_flat(block, schema, sample_lines, found) or _divide(block, schema, sample_lines, found)
         if named is None or named.block.records != len(block.numbers) or (named.exploded and named.block.empty):
@@ -67,11 +67,12 @@ def read_but_mixed(block: JsonBlock, schema: Schema, sample_lines: int = SAMPLE_
 
 @dataclass(frozen=True)
 class _Mixed:
-    """The shape of some lines, the keys whose values pyarrow does not read as Python does, and those that come twice in a line."""
+    """The shape of some lines, the keys whose values pyarrow does not read as Python does, those that come twice in a line, and those of few lines, of whose values little is known."""
 
     shape: Shape
     keys: Collection[str]
     twice: Collection[str]
+    rare: Collection[str]
 
 
 def _has_objects(shape: Shape) -> bool:
@@ -128,10 +129,12 @@ def _read_flat(
 
     By their keys alone it is sure then that pyarrow passes nothing over but what is read by itself.
     """
-    shapes = {key: inner for key, inner in found.shape.keys.items() if key not in {*found.keys, *found.twice}}
+    shapes = {
+        key: inner for key, inner in found.shape.keys.items() if key not in {*found.keys, *found.twice, *found.rare}
+    }
     if not shapes or any(map(_has_objects, shapes.values())):
         return None
-    values = None if may_be_half(block.window.data) else decode_together(block.window)
+    values = decode_together(block.window)
     if values is None or len(values) != len(block.numbers) or set(map(type, values)) != {dict}:
         return None
     apart = [key for key in dict.fromkeys(chain.from_iterable(values)) if key not in shapes]
@@ -157,7 +160,7 @@ def _divide(block: JsonBlock, schema: Schema, sample_lines: int, found: _Mixed) 
 
     """
     members = _decode_members(block.window.view)
-    mixed = set(found.keys)
+    mixed = {*found.keys, *found.rare}
     if len(members) != len(block.numbers) or not mixed < set().union(*members) - {_NOBODYS}:
         raise InDoubtError
     apart = [{key: each.pop(key) for key in [*filter(mixed.__contains__, each)]} or _NOTHING for each in members]
@@ -211,9 +214,11 @@ def _find_mixed(lines: Iterable[bytes]) -> _Mixed:
         raise InDoubtError
     mixed = {key for key, inner in shape.keys.items() if _is_mixed(inner)} | meeting
     lists = {key for key, inner in shape.keys.items() if list in inner.kinds}
-    if not mixed and not lists and not twice:
+    times = Counter(chain.from_iterable(values))
+    rare = {key for key in shape.keys if times[key] * _RARE < len(values)}
+    if not mixed and not lists and not twice and not rare:
         raise InDoubtError
-    return _Mixed(shape, mixed or lists, twice)
+    return _Mixed(shape, mixed or lists, twice, rare)
 
 
 def _find_meeting(shape: Shape) -> set[str]:

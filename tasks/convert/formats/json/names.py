@@ -13,6 +13,7 @@ from tasks.convert.formats.json.columns import Place
 from tasks.convert.formats.json.rows import NoRow, NotARowError, rows_of
 from tasks.convert.formats.json.shape import InDoubtError, Shape
 
+_MANY, _FEW = 100, 4  # so many names, of which rows have less than one in so many
 _TRIES = 20  # lines that have a key, but not where it makes the column
 _ASCII_ESCAPED = re.compile(rb"\\u00[2-7]")
 _NOTHING = rb"\s*:\s*(?:null|\{\s*\})"
@@ -95,6 +96,12 @@ class LinesRead:
             for names in dict.fromkeys(lines[place] for place in sorted(lines)):
                 found |= dict.fromkeys(names)
         return list(found)
+
+    @property
+    def are_sparse(self) -> bool:
+        """Return whether there are many names, of which the rows have few."""
+        names = len(set(chain.from_iterable(self.rows.values())))
+        return names >= _MANY and _FEW * sum(map(len, self.rows.values())) < names * len(self.rows)
 
     def seek(self, window: ByteView, place: Place, start: int, *, only_nothing: bool = False) -> None:
         """Read lines from a start on as far as the first whose rows have a column; with `only_nothing`, one where it is null or empty.

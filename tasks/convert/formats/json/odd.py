@@ -17,7 +17,6 @@ from tasks.convert.formats.json.rows import (
     NotARowError,
     Row,
     json_type,
-    may_be_half,
     reject_of,
     rows_of_line,
     texts_of,
@@ -108,10 +107,10 @@ def _set_apart(window: ByteView, lines: Sequence[Line], first: int) -> _Apart:
 
 def _is_plain(text: bytes | memoryview, decode: Callable[[Any], object]) -> bool:
     try:
-        decode(text)
+        decode(text)  # which passes nothing over, and refuses half a surrogate pair
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
-    return not may_be_half(bytes(text))
+    return True
 
 
 def _decoder_of(lines: Sequence[Line]) -> msgspec.json.Decoder[Any]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, pairwise, repeat
 from typing import Any, NamedTuple
 
 import msgspec
@@ -30,6 +30,7 @@ TOO_DEEP = "nested too deeply"
 """The reason for a record that is nested deeper than Python is sure to write."""
 DEEPEST = 900
 """Levels of a record at most: Python may not write all that is nested as deep as it reads."""
+_FEW = 2  # with less than one in so many of the names, rows have few
 _ESCAPE = b"\\u"
 _SURROGATE = b"\\ud"  # how JSON begins the escape of half a pair
 _REFUSED = "$reject"  # key of the reason in the line of a page, or of a record, that gave no row
@@ -54,6 +55,8 @@ _decode, _decode_lines = msgspec.json.Decoder().decode, msgspec.json.Decoder().d
 _HALF = "\ud800"  # half of a surrogate pair
 write_json = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps makes one for each value
 _WRITTEN_ALIKE = {str: pa.string(), int: pa.int64(), bool: pa.bool_()}
+HALF = NotARowError("half of a surrogate pair is not a text")
+"""Why a line is no row in which the escape of half a pair stands alone."""
 TWICE = NotARowError("two values for one column, by a nested key and by one with a dot")
 """Why a line is no row two of whose values have one name once it is flattened."""
 
@@ -79,7 +82,7 @@ def rows_of_line(
     except UnicodeDecodeError:
         return NotARowError(NO_JSON[1])
     except UnicodeEncodeError:
-        return NotARowError("half of a surrogate pair is not a text")
+        return HALF
     except RecursionError:
         return NotARowError(TOO_DEEP)
     except ValueError as error:
@@ -100,7 +103,7 @@ def decode_each(window: ByteView) -> list[Any] | None:
     if may_be_half(window.data):
         return None
     try:
-        return list(map(json.loads, str(window.view, "utf-8").removesuffix("\n").split("\n")))
+        return list(map(json.loads, filter(str.strip, str(window.view, "utf-8").split("\n"))))
     except (ValueError, RecursionError):
         return None
 
@@ -237,37 +240,81 @@ def nothing_declared(_: str) -> Collection[str]:
     return ()
 
 
+def nothing_plain(_: str) -> bool:
+    """Return whether a column's values may be given in their type where all are to be texts."""
+    return False
+
+
 def columns_of(
     rows: Sequence[Row],
-    explode: str | None = None,
+    names: Sequence[str] | None = None,
     *,
     typed: bool = True,
     nulls_of: NullsOf = nothing_declared,
-    more: Iterable[str] = (),
-    names: Sequence[str] | None = None,
+    is_plain: Callable[[str], bool] = nothing_plain,
 ) -> tuple[pa.Table, Types | None]:
-    """Return the rows as columns of texts in the order they are met, and with `typed` their types in JSON.
+    """Return the rows as columns of texts, those of some names or of all that they have, and with `typed` their types in JSON.
 
-    `more` are columns of records that gave no row; with `names` they have these columns alone.
+    A column that few rows have, of whole numbers alone, is given as these where it is plain.
 
     Raises:
         TableError: they have too many different columns.
 
     """
-    names = _names(rows, explode, more) if names is None else names
+    names = names_of(rows) if names is None else names
     refuse_width(len(names), len(rows))
     columns: dict[str, pa.ChunkedArray] = {}
     types: dict[str, TypeName] = {}
-    for name in names:
-        values = [row.get(name) for row in rows]
-        columns[name] = pa.chunked_array([texts_of(values)])
+    for name, (values, places) in zip(names, _gather(rows, names), strict=True):
+        if typed and is_plain(name) and (whole := _whole_of(values, places, len(rows))) is not None:
+            columns[name], types[name] = pa.chunked_array([whole]), "int"
+            continue
+        texts = texts_of(values)
         if typed:
-            types[name] = json_type(values, columns[name], nulls_of(name))
+            types[name] = json_type(values, pa.chunked_array([texts]), nulls_of(name))
+        columns[name] = pa.chunked_array([texts if places is None else _spread(texts, places, len(rows))])
     return pa.table(columns), types if typed else None
 
 
-def _names(rows: Sequence[Row], explode: str | None, more: Iterable[str]) -> list[str]:
-    """Return the names; that of a list whose elements all have columns of their own is none."""
+def _gather(rows: Sequence[Row], names: Sequence[str]) -> Iterator[tuple[list[Any], np.ndarray | None]]:
+    """Yield of each column the values, and the rows that have them; None where a value is given for each row, null where it has none.
+
+    Where rows have few of the names, what they have is sorted by name: to ask each row for each name took most of the time.
+    """
+    cells = sum(map(len, rows))
+    if _FEW * cells > len(names) * len(rows):
+        yield from (([row.get(name) for row in rows], None) for name in names)
+        return
+    numbers = {name: number for number, name in enumerate(names)}
+    kind = np.min_scalar_type(len(names))  # of two bytes they are sorted in a fifth of the time
+    columns = np.fromiter(map(numbers.get, chain.from_iterable(rows), repeat(len(names))), kind, cells)
+    order = np.argsort(columns, kind="stable")
+    values = np.fromiter(chain.from_iterable(map(dict.values, rows)), object, cells)[order]
+    places = np.repeat(np.arange(len(rows)), np.fromiter(map(len, rows), np.int64, len(rows)))[order]
+    for start, stop in pairwise(np.searchsorted(columns[order], np.arange(len(names) + 1)).tolist()):
+        yield values[start:stop].tolist(), places[start:stop]
+
+
+def _whole_of(values: Sequence[Any], places: np.ndarray | None, rows: int) -> pa.Array | None:
+    """Return whole numbers that some rows have, and null for all others; None where some are none, or not of 64 bits."""
+    if places is None or set(map(type, values)) != {int}:
+        return None
+    with suppress(OverflowError):
+        numbers, is_none = np.zeros(rows, np.int64), np.ones(rows, bool)
+        numbers[places], is_none[places] = values, False
+        return pa.array(numbers, mask=is_none)
+    return None
+
+
+def _spread(texts: pa.Array, places: np.ndarray, rows: int) -> pa.Array:
+    """Return the texts of some rows, and null for all others."""
+    taken = np.full(rows, len(texts))
+    taken[places] = np.arange(len(texts))
+    return texts.take(pa.array(taken, mask=taken == len(texts)))
+
+
+def names_of(rows: Sequence[Row], explode: str | None = None, more: Iterable[str] = ()) -> list[str]:
+    """Return the names in the order they are met, and `more`; that of a list whose elements all have columns of their own is none."""
     met: Row = {}
     for row in rows:
         met |= row

@@ -13,6 +13,7 @@ import pyarrow as pa
 from tasks.convert.schema.types import ARROW_TYPES, LEAST_INT, MOST_INT, TypeName
 
 _KINDS = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: pa.string()}
+_PLAIN = frozenset({bool, str})  # whose values are all of their kind
 _NUMBERS = ("bool", "int", "long", "float")  # what is no text in Arrow's schema
 
 Known = Callable[[str], TypeName | None]
@@ -47,7 +48,11 @@ class Shape:
             for key, inner in value.items():
                 if key not in self.keys:
                     self.keys[key] = Shape()
-                self.keys[key].add(inner)
+                kind = type(inner)
+                if kind in _PLAIN or (kind is int and LEAST_INT <= inner <= MOST_INT):  # mostly: no call for it
+                    self.keys[key].kinds.add(kind)
+                else:
+                    self.keys[key].add(inner)
         elif kind is list:
             self.elements = self.elements or Shape()
             for inner in value:

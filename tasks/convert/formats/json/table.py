@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -19,11 +20,11 @@ from tasks.convert.formats.json.columns import (
     flatten_table,
     may_be_empty,
 )
-from tasks.convert.formats.json.lines import JsonBlock, has_object_in_each
+from tasks.convert.formats.json.lines import JsonBlock, read_flat
 from tasks.convert.formats.json.names import LinesRead
 from tasks.convert.formats.json.rows import is_replaced
 from tasks.convert.formats.json.shape import InDoubtError, Known, Shape
-from tasks.convert.formats.json.types import ColumnTypes
+from tasks.convert.formats.json.types import ColumnTypes, is_plain
 from tasks.convert.schema.blocks import RawBlock, Schema
 from tasks.convert.schema.misfits import NO_MISFITS
 from tasks.convert.schema.names import MAX_CELLS, refuse_width
@@ -33,8 +34,11 @@ SAMPLE_LINES = 100
 _MORE_PLACES, _MORE_LINES = 20, 100  # of a block with keys that its first lines have not
 _MARK = b"\xef\xbb\xbf"
 _EMPTY = re.compile(rb"\{\s*\}|^\s*null", re.MULTILINE)
-_OPENING, _CLOSING = b"{}"
 _NO_JSON = re.compile(r"JSON parse error: (?!unexpected field|Column\(/.* changed )")
+
+
+class SparseError(InDoubtError):
+    """Rows have few of the names: pyarrow writes a null for each that one has not, ten times as many as there are values."""
 
 
 @dataclass(frozen=True)
@@ -53,25 +57,35 @@ def read_at_once(block: JsonBlock, schema: Schema, sample_lines: int = SAMPLE_LI
         TableError: they have too many different columns.
 
     """
-    found = read_named(block, schema, sample_lines)
-    return None if found is None else found.block
+    try:
+        return _read_named(block, schema, sample_lines).block
+    except SparseError:
+        return read_flat(block, is_plain=partial(is_plain, schema))
+    except (InDoubtError, RecursionError):
+        return None
 
 
 def read_named(
     block: JsonBlock, schema: Schema, sample_lines: int = SAMPLE_LINES, shape: Shape | None = None
 ) -> NamedBlock | None:
     """Return the same with the columns by their names in the source; with a `shape` those of its keys alone, whatever others there are."""
+    try:
+        return _read_named(block, schema, sample_lines, shape)
+    except (InDoubtError, RecursionError):
+        return None
+
+
+def _read_named(block: JsonBlock, schema: Schema, sample_lines: int, shape: Shape | None = None) -> NamedBlock:
     lines = LinesRead(block.explode, keeps_empty=block.keeps_empty, refusals=not block.typed)
     if shape is not None:
         lines.shape, lines.is_known = shape, True
-    try:
-        _refuse_doubtful_bytes(block.window)
-        start = lines.read_first(block.window, sample_lines)
-        table = _parse(block, schema, lines)
-        columns = flatten_table(table, lines.shape, block.explode, keeps_empty=block.keeps_empty)
-        return _as_rows(block, schema, columns, _names_met(block, columns, lines, start), table.num_rows)
-    except (InDoubtError, RecursionError):
-        return None
+    _refuse_doubtful_bytes(block.window)
+    start = lines.read_first(block.window, sample_lines)
+    if block.typed and block.explode is None and shape is None and lines.are_sparse:
+        raise SparseError
+    table = _parse(block, schema, lines)
+    columns = flatten_table(table, lines.shape, block.explode, keeps_empty=block.keeps_empty)
+    return _as_rows(block, schema, columns, _names_met(block, columns, lines, start), table.num_rows)
 
 
 def _refuse_doubtful_bytes(window: ByteView) -> None:
@@ -133,7 +147,7 @@ def _read_json(window: ByteView, explicit: pa.Schema, others: str) -> pa.Table |
 def _may_be_other_lines(table: pa.Table, block: JsonBlock) -> bool:
     """Return whether a line may be none or several objects, part of one, or one without keys."""
     window = block.window
-    if not has_object_in_each(window, table.num_rows) and not _is_object_in_filled(block, table.num_rows):
+    if not block.has_object_in_each(table.num_rows):
         return True
     if not all(column.null_count for column in table.columns):
         return False
@@ -141,18 +155,6 @@ def _may_be_other_lines(table: pa.Table, block: JsonBlock) -> bool:
     for column in table.columns[1:]:
         empty = pc.and_(empty, pc.is_null(column))
     return bool(pc.any(empty).as_py()) and _EMPTY.search(window.view) is not None
-
-
-def _is_object_in_filled(block: JsonBlock, objects: int) -> bool:
-    """Return whether there is one object in each line that is not blank, whatever blanks are around it."""
-    data, lines = block.window.to_numpy(), block.numbers - block.first_line
-    if objects != len(lines):
-        return False
-    starts, stops = (each[lines] for each in block.window.line_spans)
-    is_bare = (data[starts] == _OPENING) & (data[stops - 1] == _CLOSING)
-    spans = zip(starts[~is_bare].tolist(), stops[~is_bare].tolist(), strict=True)
-    others = (bytes(block.window.view[start:stop]).strip() for start, stop in spans)
-    return all((line[0], line[-1]) == (_OPENING, _CLOSING) for line in others)
 
 
 def _names_met(block: JsonBlock, columns: JsonColumns, lines: LinesRead, start: int) -> list[str]:

@@ -100,12 +100,16 @@ class ColumnTypes:
         return (self._declared(name).type or own) if self.schema.types is None else self.schema.types.get(name)
 
     def _is_plain(self, name: str) -> bool:
-        """Return whether nothing is declared of how values are written."""
-        declared = self._declared(name)
-        return not (declared.nulls or declared.format or declared.thousands or declared.decimal or declared.reads_words)
+        return is_plain(self.schema, name)
 
 
 _NOTHING = Column()
+
+
+def is_plain(schema: Schema, name: str) -> bool:
+    """Return whether nothing is declared of how the values of a column are written, by its name in the table."""
+    declared = schema.columns.get(name, _NOTHING)
+    return not (declared.nulls or declared.format or declared.thousands or declared.decimal or declared.reads_words)
 
 
 def _has_values(values: pa.Array | pa.ChunkedArray) -> bool:
