@@ -14,7 +14,7 @@ import pyarrow.csv as pa_csv
 import pytest
 
 from tasks.convert.formats.csv import format as csv_format
-from tasks.convert.formats.csv import quotes, quoting, records, second, spans
+from tasks.convert.formats.csv import parse, quotes, quoting, records, second, spans
 from tasks.convert.formats.csv import reader as csv_reader
 from tasks.convert.schema import values
 from tasks.convert.staging import file as staging
@@ -442,6 +442,27 @@ def test_no_line_end_has_python_read_the_others(
 
     assert table.rows_table >= len(rows) - len(rows[::100])
     assert slow <= Counter({"a block of CSV as texts": 1})
+
+
+@pytest.mark.parametrize("note", ['"a\nb"', '"a\rb"'])
+def test_no_type_is_told_by_more_than_the_first_records_where_carriage_returns_alone_end_them(
+    tmp_path: Path, flights: Flights, monkeypatch: pytest.MonkeyPatch, note: str
+) -> None:
+    """Be there line feeds within quotes or not: all of a block took as long as the rest."""
+    seen: list[int] = []
+    infer = parse.infer_columns
+
+    def counted(table: pa.Table, decimal: str) -> Any:
+        seen.append(len(table))
+        return infer(table, decimal)
+
+    monkeypatch.setattr(parse, "infer_columns", counted)
+    rows = [f"{line},{note}\r" for line in flights.lines]
+    (inbox(tmp_path) / "a.csv").write_bytes("".join([f"{flights.header},note\r", *rows]).encode())
+
+    made(tmp_path, files_source())
+
+    assert 0 < max(seen) < ROWS // 4
 
 
 @pytest.mark.parametrize("odd", ['a \\\\ 5" b', 'a \\" 5" b'])

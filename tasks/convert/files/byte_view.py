@@ -116,8 +116,8 @@ class ByteView:
             ends = np.flatnonzero((feeds & ~is_pair) | returns)
             starts = np.concatenate([[0], ends + 1 + np.append(is_pair, [False])[ends + 1]])
             stops = np.concatenate([ends, [len(view)]])
-        is_line = starts < len(view)
-        return starts[is_line], stops[is_line]
+        lines = len(starts) - bool(len(starts) and starts[-1] == len(view))  # none begins behind the last line end
+        return starts[:lines], stops[:lines]
 
     @cached_property
     def lines_of_any_end(self) -> int:

@@ -256,13 +256,12 @@ def _sample_types(block: CsvBlock) -> Types | None:
 
 
 def _last_record_end(sample: ByteView, quote: str) -> int:
-    """Return the byte after the last line end that stands, by the quotes before it, in none; 0 where there is none."""
-    end = sample.rfind(b"\n")
-    if quote and sample.data.count(quote.encode(), 0, max(end, 0)) % 2:
+    """Return the byte after the last line end, whatever ends lines, that stands, by the quotes before it, in none; 0 where there is none above another."""
+    starts, _ = sample.line_spans_of_any_end
+    if quote and quote.encode() in sample:
         quotes = np.flatnonzero(sample.to_numpy() == ord(quote))
-        outside = sample.line_ends[np.searchsorted(quotes, sample.line_ends) % 2 == 0]
-        end = int(outside[-1]) if len(outside) else -1
-    return end + 1
+        starts = starts[np.searchsorted(quotes, starts) % 2 == 0]
+    return int(starts[-1]) if len(starts) else 0
 
 
 def read_block(

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tasks.convert.files.byte_view import Marks
+
 
 def are_of(characters: bytes, view: np.ndarray) -> np.ndarray:
     """Return which of the bytes are one of these characters."""
@@ -136,4 +138,4 @@ def find_marks(view: np.ndarray, quote: str, delimiter: str) -> np.ndarray | Non
 def are_quoted_plainly(view: np.ndarray, quote: str, delimiter: str, line_ends: np.ndarray) -> bool:
     """Return whether none of the lines ends within quotes, each of which quotes a field, or stands twice within one."""
     quotes = find_marks(view, quote, delimiter)
-    return quotes is not None and not (np.searchsorted(quotes, line_ends) % 2).any()
+    return quotes is not None and not (Marks(view == ord(quote)).count_before(line_ends) % 2).any()
