@@ -444,13 +444,38 @@ def test_no_line_end_has_python_read_the_others(
     assert slow <= Counter({"a block of CSV as texts": 1})
 
 
+@pytest.mark.parametrize(
+    ("row", "blank", "read"),
+    [
+        ('{n},"a\nb",{n}', '\n,"",', {"skip_blank": True}),
+        ('"{n},ab,{n}', "\n,,", {"skip_blank": True}),
+        ('"{n},ab,{n}', "\n", {"skip_blank": False}),
+        ('"{n},ab,{n}', "", {"skip_footer": 2}),
+    ],
+)
+def test_no_record_is_read_for_lines_that_are_none_as_is_declared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, row: str, blank: str, read: dict[str, Any]
+) -> None:
+    """Beside fields of two lines, or quotes that nothing closes: where records begin and end is told at once, and what is empty by its text."""
+    counts: Counter[str] = Counter()
+    count_calls(monkeypatch, counts, records, "Span")
+    plain = [f"{{n}},ab,{{n}}{'' if n % 30 else blank}" for n in range(ROWS)]
+    rows = [(row if n % 3 else plain[n]).format(n=n) for n in range(ROWS)]
+    (inbox(tmp_path) / "a.csv").write_text("\n".join(["id,note,v", *rows, "1,b,1", "2,b,2", ""]))
+
+    table = make_table(tmp_path, files_source(table=NO_LIMIT, read=read))
+
+    assert table.rows_table >= len(rows[::3])
+    assert counts["Span"] < ROWS // 3
+
+
 @pytest.mark.parametrize("note", ['"a\nb"', '"a\rb"'])
 def test_no_type_is_told_by_more_than_the_first_records_where_carriage_returns_alone_end_them(
     tmp_path: Path, flights: Flights, monkeypatch: pytest.MonkeyPatch, note: str
 ) -> None:
     """Be there line feeds within quotes or not: all of a block took as long as the rest."""
     seen: list[int] = []
-    infer = parse.infer_columns
+    infer = values.infer_columns
 
     def counted(table: pa.Table, decimal: str) -> Any:
         seen.append(len(table))

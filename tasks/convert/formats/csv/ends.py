@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+from dataclasses import dataclass
+
 import numpy as np
 
 from tasks.convert.files.byte_view import ByteView
@@ -11,7 +14,10 @@ from tasks.convert.formats.csv.records import Records
 from tasks.convert.formats.csv.spans import find_lines, find_spans
 from tasks.convert.formats.csv.totals import Footer
 from tasks.convert.formats.format import Cut
+from tasks.convert.schema.misfits import cut_texts
 from tasks.core.errors import TableError
+
+_NOWHERE = np.empty(0, np.int64)
 
 
 def split_at_line(cut: Cut, line: int) -> tuple[Cut, Cut]:
@@ -85,13 +91,42 @@ def _empty_record(head: Head) -> bytes:
     return dialect.quote.encode() * 2
 
 
-def _outside_quotes(cut: Cut, head: Head, lines: np.ndarray, *, kept: bool) -> np.ndarray:
-    """Return those of the lines that are no part of a record, or each a record without any value."""
+@dataclass(frozen=True)
+class _Told:
+    """The records of a cut: of those that are whole the first lines, and the ones below the last; and the lines whose quote is never closed."""
+
+    first: np.ndarray
+    below: np.ndarray
+    unclosed: np.ndarray
+
+
+def _tell_records(cut: Cut, head: Head) -> _Told | None:
+    """Return the records, of which those between lines whose quote is never closed are told as if these were not there; None where only a reader can."""
     window, dialect = ByteView.of(end_with_line_feeds(cut.plain)), head.dialect
     found = find_spans(window, dialect.quote, dialect.delimiter, len(head.names))
-    if kept and found is not None:
-        above = np.searchsorted(found.lines, lines, "right") - 1
-        return lines[(above < 0) | (found.below[above] <= lines)]
+    if found is not None:
+        return _Told(found.lines, found.below, _NOWHERE)
+    unclosed = Records(cut.plain, dialect, raw=cut.text, width=len(head.names)).unclosed
+    starts, _ = window.line_spans_of_any_end
+    is_kept = np.ones(len(starts), dtype=bool)
+    is_kept[unclosed] = False
+    others = window.to_numpy()[np.repeat(is_kept, np.diff(starts, append=len(window)))].tobytes()
+    found = find_spans(ByteView.of(others), dialect.quote, dialect.delimiter, 0)
+    places = np.flatnonzero(is_kept)
+    return None if found is None else _Told(places[found.lines], places[found.below - 1] + 1, unclosed)
+
+
+def _outside_quotes(cut: Cut, head: Head, lines: np.ndarray, *, kept: bool) -> np.ndarray:
+    """Return those of the lines that are no part of a record, or each a record without any value."""
+    told = _tell_records(cut, head)
+    if told is not None and not len(told.first):
+        return lines if kept else _NOWHERE
+    if told is not None:
+        above = np.searchsorted(told.first, lines, "right") - 1
+        if kept:
+            return lines[(above < 0) | (told.below[above] <= lines)]
+        is_alone = (told.first[above] == lines) & (told.below[above] == lines + 1)
+        return _take_empty(cut, head, lines[is_alone])
     records = Records(cut.plain, head.dialect, raw=cut.text, width=len(head.names))
     if kept:
         taken = [np.arange(span.start, span.end) for span in records.spans]
@@ -101,6 +136,17 @@ def _outside_quotes(cut: Cut, head: Head, lines: np.ndarray, *, kept: bool) -> n
     return np.intersect1d(lines, np.array(blank, np.int64))
 
 
+def _take_empty(cut: Cut, head: Head, lines: np.ndarray) -> np.ndarray:
+    """Return those of the lines, each a record, of which no field has a value: each different text is read once."""
+    starts, stops = cut.plain.line_spans_of_any_end
+    texts = cut_texts(cut.plain.view, starts[lines], stops[lines]).dictionary_encode()
+    delimiter, quote = head.dialect.delimiter, head.dialect.quote or None
+    read = csv.reader(texts.dictionary.to_pylist(), delimiter=delimiter, quotechar=quote)
+    is_empty = np.array([not any(map(str.strip, fields)) for fields in read], dtype=bool)
+    found: np.ndarray = lines[is_empty[texts.indices.to_numpy()]]
+    return found
+
+
 def _find_records(cut: Cut, head: Head) -> np.ndarray:
     """Return the line, from 0, in which each record begins, be it broken."""
     dialect, data = head.dialect, cut.plain.data
@@ -108,6 +154,8 @@ def _find_records(cut: Cut, head: Head) -> np.ndarray:
     lines = find_lines(data, quote, dialect.delimiter, len(head.names))
     if lines is not None:
         return lines
+    if quote and (told := _tell_records(cut, head)) is not None:
+        return np.sort(np.concatenate([told.first, told.unclosed]))
     records = Records(cut.plain, dialect, raw=cut.text, width=len(head.names))
     return np.array(sorted([*(span.start for span in records.spans), *records.unclosed.tolist()]), np.int64)
 
