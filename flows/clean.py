@@ -9,7 +9,8 @@ from prefect import flow, get_client, get_run_logger
 from prefect.runtime import flow_run
 
 from flows.history import find_history, remove_history
-from tasks.clean.item import remove, survey
+from tasks.clean.item import survey
+from tasks.clean.objects import Objects
 from tasks.clean.survey import Line, find_places, moment_before, summarize
 from tasks.core.scratch import sweep_scratch
 from tasks.core.storage import DataFolder
@@ -37,14 +38,15 @@ async def clean(
 
     """
     folder, before = DataFolder.at(data), moment_before(older_than)
+    objects = await asyncio.to_thread(Objects.find, folder, before)
     places = await asyncio.to_thread(find_places, folder, before, raw=raw)
     async with get_client() as client:
         runs = await find_history(client, folder, before)
-        lines = [*summarize(await asyncio.to_thread(survey, places)), runs.line]
+        lines = [*summarize(await asyncio.to_thread(survey, places)), *objects.lines, runs.line]
         await report_cleaning(lines, dry_run=dry_run)
         if not dry_run:
             await asyncio.to_thread(sweep_scratch)
-            removed = await asyncio.to_thread(remove, places)
+            removed = await asyncio.to_thread(objects.remove, places)
             await remove_history(client, runs)
             get_run_logger().info("%s bytes removed", f"{sum(item.bytes for item in removed):,}")
     return lines

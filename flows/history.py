@@ -65,7 +65,7 @@ async def find_history(client: PrefectClient, folder: DataFolder, before: dateti
     goes: list[UUID] = []
     stays = 0
     async for run in _read_ended(client):
-        if not _is_of(run, folder.root):
+        if not _is_of(run, folder):
             continue
         if run.end_time is None or run.end_time >= before:
             stays += 1
@@ -100,11 +100,11 @@ async def _read_ended(client: PrefectClient) -> AsyncIterator[FlowRun]:
         yield run
 
 
-def _is_of(run: FlowRun, root: Path) -> bool:
+def _is_of(run: FlowRun, folder: DataFolder) -> bool:
     """Return whether a run is one of a data folder; a relative path is one from here."""
     parameters = run.parameters
     is_ours = any(needed <= parameters.keys() for needed in _PARAMETERS.values())
-    return is_ours and Path(str(parameters["data"])).absolute() == root
+    return is_ours and folder.is_at(Path(str(parameters["data"])))
 
 
 async def _find_within(client: PrefectClient, run: UUID) -> list[UUID]:

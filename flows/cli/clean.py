@@ -13,7 +13,8 @@ from rich.console import Console
 
 from flows.cli.console import make_console, print_line, print_table
 from flows.cli.prefect_api import prefect_api
-from tasks.clean.item import Place, remove, survey
+from tasks.clean.item import Place, survey
+from tasks.clean.objects import Objects
 from tasks.clean.survey import Line, find_places, moment_before, summarize
 from tasks.core.errors import ConfigError
 from tasks.core.escaping import count
@@ -34,11 +35,12 @@ def clean_folder(data: Path, older_than: str, *, raw: bool, dry_run: bool, verbo
     if not data.is_dir():
         raise ConfigError(f"--data: {data} is no folder; name the one that the runs write to")
     folder, console = DataFolder.at(data), make_console()
+    objects = Objects.find(folder, before)
     places = find_places(folder, before, raw=raw)
-    lines = summarize(survey(places))
+    lines = [*summarize(survey(places)), *objects.lines]
     with prefect_api(verbose=verbose) as api:
         api.wait_until_ready()
-        asyncio.run(_clean(console, folder, before, (places, lines), dry_run=dry_run))
+        asyncio.run(_clean(console, folder, before, (places, lines, objects), dry_run=dry_run))
         is_temporary = api.server is not None
     if is_temporary and not dry_run:
         _shrink_database(console)
@@ -46,20 +48,25 @@ def clean_folder(data: Path, older_than: str, *, raw: bool, dry_run: bool, verbo
 
 
 async def _clean(
-    console: Console, folder: DataFolder, before: datetime, found: tuple[list[Place], list[Line]], *, dry_run: bool
+    console: Console,
+    folder: DataFolder,
+    before: datetime,
+    found: tuple[list[Place], list[Line], Objects],
+    *,
+    dry_run: bool,
 ) -> None:
     from prefect import get_client  # noqa: PLC0415 - reads its settings when it is imported
 
     from flows.history import find_history, remove_history  # noqa: PLC0415 - the same
 
-    places, lines = found
+    places, lines, objects = found
     async with get_client() as client:
         history = await find_history(client, folder, before)
         _print_lines(console, [*lines, history.line], dry_run=dry_run)
         if dry_run:
             return
         await asyncio.to_thread(sweep_scratch)
-        removed = await asyncio.to_thread(remove, places)
+        removed = await asyncio.to_thread(objects.remove, places)
         await remove_history(client, history)
     freed = sum(item.bytes for item in removed) / _MB
     print_line(console, f"removed: {freed:,.1f} MB of {folder.root}, {count(len(history.goes), 'run')} in Prefect")

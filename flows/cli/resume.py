@@ -60,6 +60,7 @@ def resume_run(named: str | None, data: Path, *, verbose: bool, strict: bool) ->
 def _runs(data: Path) -> Iterator[BegunRun]:
     """Yield the runs of a data folder, and of those that took little of each source; one whose process lives has no end."""
     root = DataFolder.at(data)
+    root.fetch_all("runs")
     for folder in (root, *(DataFolder(each) for each in root.root.glob("limit-*"))):
         for run in read_runs(folder):
             yield replace(run, end="killed") if is_killed(folder, run) else run

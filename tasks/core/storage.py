@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from tasks.core.bucket.opened import address_of, fetch, fetch_all, open_bucket
+from tasks.core.bucket.opened import address_of, bucket_of, fetch, fetch_all, open_bucket
 from tasks.core.errors import ConfigError
 from tasks.core.tables import is_table, table_of
 
@@ -61,6 +61,16 @@ class DataFolder:
         """Have a part of a bucket here, once since it was opened; of a folder that is no mirror of one all is here."""
         fetch(self.root, kind, name)
 
+    def fetch_all(self, kind: str) -> None:
+        """Have all parts of a kind here that a bucket has, as the models of all pipelines."""
+        fetch_all(self.root, kind)
+
+    def is_at(self, path: Path) -> bool:
+        """Return whether a path, or an address, names this data folder; a relative path is one from here."""
+        if address := address_of(path):
+            return address == bucket_of(self.root, ".")
+        return path.absolute() == self.root
+
     def limited(self, number: int) -> DataFolder:
         """Return the data folder of runs that take so little of each source, which is never taken for that of the others."""
         return DataFolder(self.root / f"limit-{number}")
@@ -92,7 +102,7 @@ class DataFolder:
 
     def tables(self) -> dict[str, Path]:
         """Return the folder of every table that is there, by name."""
-        fetch_all(self.root, "tables")
+        self.fetch_all("tables")
         folders = sorted((self.root / "tables").glob("*/"))
         return {folder.name: folder for folder in folders if is_table(folder)}
 

@@ -83,6 +83,7 @@ def find_subject(folder: DataFolder, asked: str) -> Subject:
 
 
 def _list_models(folder: DataFolder) -> dict[str, list[Version]]:
+    folder.fetch_all("models")
     found = {path.name: list_versions(path) for path in sorted(folder.models("x").parent.glob("*/"))}
     return {name: versions for name, versions in found.items() if versions}
 

@@ -219,7 +219,7 @@ def test_a_commit_whose_answer_is_lost_is_a_commit(
         assert mirror is not None
         relay.lost_answers_of = ".tidemill/tables/orders.json"
         assert mirror.commit(ORDERS)
-        assert [each.partition(" ")[0] for each in relay.asked if "/.tidemill/" in each] == ["PUT", "PUT", "GET"]
+        assert [each.partition(" ")[0] for each in relay.asked if "/.tidemill/tables/" in each] == ["PUT", "PUT", "GET"]
     there.fetch(ORDERS)
 
     assert tree(there) == tree(here)

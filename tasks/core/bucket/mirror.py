@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
 import msgspec
 from filelock import FileLock, Timeout
+from msgspec.structs import replace
 
 from tasks.core.bucket.snapshot import (
     SNAPSHOTS,
@@ -30,12 +32,12 @@ from tasks.core.bucket.snapshot import (
     changes,
     find_conflict,
     is_there,
-    object_key,
     scan,
     snapshot_key,
+    with_key,
 )
-from tasks.core.bucket.store import Store, SupersededError, Tag
-from tasks.core.bucket.units import Unit, list_units
+from tasks.core.bucket.store import Store, Stored, SupersededError, Tag
+from tasks.core.bucket.units import KINDS, Unit, list_units
 from tasks.core.checksums import give_time, take_checksum
 from tasks.core.errors import ConflictError, StoreError
 
@@ -43,6 +45,7 @@ KEPT = ".bucket"
 """The folder of a mirror in which is what it knows of its bucket."""
 _ADDRESS = "address"
 _AT_ONCE = 16  # objects on their way
+_ON_ITS_WAY = timedelta(days=1)
 _ATTEMPTS = 20  # to commit what many writers add to
 
 _read_version = msgspec.json.Decoder(Version)
@@ -119,10 +122,11 @@ class Mirror:
         with self._moving(unit):
             known = self._known(unit)
             local = scan(self.root, unit, known.snapshot.files)
-            mine = changes(known.snapshot.files, local)
-            if not mine:
+            found = changes(known.snapshot.files, local)
+            if not found:
                 return False
-            self._upload(unit, mine)
+            self._prove()
+            mine = self._upload(unit, found, known.snapshot.files)
             committed = self._commit(unit, known, mine)
             self._become(unit, local, committed.snapshot.files)
             self._keep(unit, committed)
@@ -162,16 +166,66 @@ class Mirror:
                 if is_free:
                     self.commit(unit)
 
+    def list_known(self) -> list[Unit]:
+        """Return the units that were fetched or committed here."""
+        return [Unit(path.parent.name, path.stem) for path in sorted((self.root / KEPT).glob("*/*.json"))]
+
+    def is_here(self, unit: Unit) -> bool:
+        """Return whether anything of a unit is here."""
+        return is_there(self.root, unit)
+
+    def remove(self, units: Iterable[Unit]) -> None:
+        """Remove units from the bucket that are gone here; their objects are named by nothing then."""
+        for unit in units:
+            self.store.delete([snapshot_key(unit)])
+            self._version_path(unit).unlink(missing_ok=True)
+
+    def list_unnamed(self, before: datetime) -> list[Stored]:
+        """Return the objects that no snapshot names, written before a moment: of commits that were superseded, or never ended.
+
+        What was written within a day may be named by a snapshot that is on its way.
+        """
+        moment = min(before, datetime.now(UTC) - _ON_ITS_WAY)
+        objects = [each for kind in KINDS for each in self.store.list(kind) if each.written_at < moment]
+        named = {entry.key for unit in self.list_stored() for entry in self._stored(unit).files.values()}
+        return [each for each in objects if each.key not in named]
+
+    def _stored(self, unit: Unit) -> Snapshot:
+        found = self.store.read(snapshot_key(unit))
+        return self._version(unit, *found).snapshot if found and found != "same" else Snapshot()
+
     def list_stored(self) -> list[Unit]:
         """Return the units of which the bucket has a snapshot."""
         parts = (each.key.removesuffix(".json").split("/") for each in self.store.list(SNAPSHOTS))
         return sorted(Unit(each[1], "/".join(each[2:])) for each in parts if len(each) > 2)  # noqa: PLR2004
 
-    def _upload(self, unit: Unit, mine: Mapping[str, Entry | None]) -> None:
-        files = {object_key(unit, name, entry): name for name, entry in mine.items() if entry and entry.is_file}
+    def _upload(self, unit: Unit, found: Mapping[str, Entry | None], known: Files) -> dict[str, Entry | None]:
+        """Write the objects of what has changed; return it with their keys. Bytes that the unit has already, as a hard link, are there.
+
+        Of what is merged all is written: what the snapshot here names, the one that is there by now may not.
+        """
+        keys = {} if unit.is_merged else {(each.size, each.digest): each.key for each in known.values()}
+        mine, objects = dict(found), {}
+        for name, entry in found.items():
+            if entry is None or not entry.is_file:
+                continue
+            if key := keys.get((entry.size, entry.digest)):
+                mine[name] = replace(entry, key=key)
+            else:
+                mine[name] = made = with_key(unit, name, entry)
+                keys[entry.size, entry.digest] = made.key
+                objects[made.key] = name
         with ThreadPoolExecutor(_AT_ONCE) as threads:
-            for _ in threads.map(lambda pair: self.store.upload(pair[0], self.root / pair[1]), files.items()):
-                pass
+            for upload in [threads.submit(self.store.upload, key, self.root / name) for key, name in objects.items()]:
+                upload.result()
+        return mine
+
+    def _prove(self) -> None:
+        """See once that the store keeps conditional puts: else of two writers both would win, and one's work be lost."""
+        proven = self.root / KEPT / "proven"
+        if not proven.exists():
+            self.store.prove_conditions(f"{SNAPSHOTS}/.proof-{uuid4().hex}")
+            proven.touch()
 
     def _become(self, unit: Unit, local: Files, target: Files) -> None:
         """Have the files here that are to be: new bytes first, then what tells of them, and links; last goes what is not."""
@@ -196,10 +250,10 @@ class Mirror:
     def _download(self, unit: Unit, name: str, entry: Entry) -> None:
         part, path = self._incoming(), self.root / name
         try:
-            self.store.download(object_key(unit, name, entry), part)
+            self.store.download(entry.key, part)
             if take_checksum(part).digest != entry.digest:
                 raise StoreError(
-                    f"{self.store.address}/{object_key(unit, name, entry)}: is not what was written there; put it back "
+                    f"{self.store.address}/{entry.key}: is not what was written there; put it back "
                     f"from a copy, or remove {snapshot_key(unit)} from the bucket to begin {unit} anew"
                 )
             give_time(part, entry.mtime_ns)

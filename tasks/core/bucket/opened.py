@@ -93,6 +93,12 @@ def fetch_all(root: Path, kind: str) -> None:
                 opened.fetch(unit)
 
 
+def mirror_of(root: Path) -> Mirror | None:
+    """Return the mirror that this process has opened in a folder; None of a folder that is no more than that."""
+    opened = _opened.get(root)
+    return opened.mirror if opened else None
+
+
 def upload_folder(folder: Path) -> None:
     """Have the files of a folder of a data folder in its bucket, each at its own path: as others put them there, for runs to read."""
     if (mirror := Mirror.at(folder.parent)) is None:

@@ -27,12 +27,16 @@ _UNCOMMITTED = "staged"
 
 
 class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A file of a unit, a link to another, by the path that it leads to, or a folder in which nothing is."""
+    """A file of a unit, a link to another, by the path that it leads to, or a folder in which nothing is.
+
+    `key` is that of the object that holds a file's bytes; of what is not committed there is none.
+    """
 
     size: int = 0
     mtime_ns: int = 0
     digest: str = ""
     link: str = ""
+    key: str = ""
 
     @property
     def is_file(self) -> bool:
@@ -78,10 +82,10 @@ def snapshot_key(unit: Unit) -> str:
     return f"{SNAPSHOTS}/{unit}.json"
 
 
-def object_key(unit: Unit, path: str, entry: Entry) -> str:
-    """Return the key of the object that holds a file's bytes: another one for other bytes, so that none is replaced."""
+def with_key(unit: Unit, path: str, entry: Entry) -> Entry:
+    """Return a file with the key that its object is going to have: another one each time, so that what no snapshot names is never named again."""
     name = _PLAIN.sub("_", path.rpartition("/")[2])
-    return f"{unit}/{entry.digest}/{name[-_NAME_CHARACTERS:]}"
+    return msgspec.structs.replace(entry, key=f"{unit}/{uuid4().hex}/{name[-_NAME_CHARACTERS:]}")
 
 
 def scan(root: Path, unit: Unit, known: Files) -> dict[str, Entry]:

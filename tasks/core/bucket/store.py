@@ -105,8 +105,33 @@ class Store:
                 return _tag(self.objects.put(key, data, mode=tag.mode))
             except (AlreadyExistsError, PreconditionError) as error:
                 raise SupersededError from error
-            except FileNotFoundError as error:  # a version of an object that is gone
-                raise SupersededError from error
+            except FileNotFoundError as error:
+                if tag == Tag():
+                    raise
+                raise SupersededError from error  # the object is gone
+
+    def prove_conditions(self, key: str) -> None:
+        """See that of two writers one is refused; `key` is that of an object that is not there, and is not after.
+
+        Raises:
+            StoreError: both are let through.
+
+        """
+        first = self.replace(key, b"1", Tag())
+        try:
+            refused = 0
+            for data, tag in ((b"2", Tag()), (b"3", first), (b"4", first)):
+                try:
+                    self.replace(key, data, tag)
+                except SupersededError:
+                    refused += 1
+            if refused != 2:  # noqa: PLR2004 - the first, as it is there, and the last, as it is another one
+                raise StoreError(
+                    f"{self.address}: the store does not keep conditional puts, without which two runs overwrite each "
+                    "other's tables; choose one that does, or a folder"
+                )
+        finally:
+            self.delete([key])
 
     def upload(self, key: str, path: Path) -> None:
         """Write a file's bytes to an object, in parts where it is large."""

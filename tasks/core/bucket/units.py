@@ -20,6 +20,7 @@ _KINDS: dict[str, Kind] = {
     "runs": "runs",
 }
 """By the folder in which units of a kind lie."""
+KINDS = tuple(_KINDS.values())
 _LOCKED_IN = {"training": ("models", "truth")}
 """What a run writes while it holds a folder that is none of these: a training set is made again, not kept."""
 _MERGED = frozenset({"raw", "predictions", "history", "runs"})
@@ -57,7 +58,7 @@ class Unit:
         """Return the path of the lock that a run holds while it writes to it; None where it is held for moments alone."""
         if self.kind == "models":
             return f"training/{self.name}/.lock"
-        return f"{self.places[0]}/.lock" if self.kind in ("raw", "tables", "truth", "exports") else None
+        return f"{self.places[0]}/.lock" if self.kind in ("raw", "tables", "truth", "exports", "runs") else None
 
 
 def written_in(folder: Path) -> tuple[Unit, ...]:
