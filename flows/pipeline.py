@@ -88,7 +88,7 @@ async def _pipeline(
 async def _run(loaded: Pipeline, file: Path | None, folder: DataFolder, options: RunOptions) -> RunSummary:
     only, fresh, partitions = options.only, options.fresh, options.partitions
     elsewhere = isinstance(loaded.runner, RemoteRunner)
-    tell(begin_pipeline(loaded, folder.root, options))
+    tell(begin_pipeline(loaded, folder.shown, options))
     warnings = warn_of_schedule(loaded) if only in (None, "ingest") and not fresh else []
     await warn_of_size(loaded, folder, options)
     before = await asyncio.to_thread(read_tables_before, loaded.table_names, folder)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Mapping, Sequence
-from pathlib import Path
 
 from flows.recorder import TableBefore
 from flows.summary import RunOptions, RunSummary
@@ -54,7 +53,7 @@ class PartStory:
         self._same, self._left = [], 0
 
 
-def begin_pipeline(pipeline: Pipeline, root: Path, options: RunOptions) -> str:
+def begin_pipeline(pipeline: Pipeline, root: str, options: RunOptions) -> str:
     """Return the first sentence of a run: what it is to do, and where."""
     kinds = [f"{name} ({source.kind})" for name, source in list(pipeline.sources.items())[:_LISTED]]
     more = f" and {len(pipeline.sources) - _LISTED} more" if len(pipeline.sources) > _LISTED else ""

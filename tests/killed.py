@@ -13,7 +13,7 @@ import json
 import os
 import sys
 import threading
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -46,13 +46,15 @@ class Order:
     """A stage to be run: the pipeline, as JSON, its data folder, and how much is committed at once.
 
     That is the pages of a page group for ingest, the bytes of a block for convert, and nothing for tables
-    and export; the pipeline of an export is the path of its file.
+    and export; the pipeline of an export is the path of its file. `environment` is
+    what its process has beside that of the one it is forked from.
     """
 
     stage: Literal["ingest", "convert", "tables", "export"]
     config: str
     data: str
     size: int
+    environment: dict[str, str] = field(default_factory=dict)
 
     def line(self) -> str:
         """Return the order as it is written."""
@@ -63,6 +65,7 @@ def _carry_out(order: Order) -> None:
     """Run the stage in a process group of its own, and end without waiting for what Prefect has still to say."""
     os.setsid()
     faulthandler.enable()
+    os.environ.update(order.environment)
     print(os.getpid(), flush=True)  # noqa: T201 - what it is started for
     data = Path(order.data)
     config = Path(order.config) if order.stage == "export" else Pipeline.model_validate_json(order.config)

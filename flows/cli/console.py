@@ -17,6 +17,7 @@ from rich.table import Table
 from flows.summary import RunSummary, SourceSummary, TargetSummary
 from tasks.core.escaping import count, printable
 from tasks.core.progress import ProgressEvent
+from tasks.core.storage import DataFolder
 from tasks.core.unread_output import end_output, let_consoles_end
 
 PLAIN_WIDTH = 100  # where the output is no terminal
@@ -137,7 +138,7 @@ def print_summary(console: Console, summary: RunSummary, data: Path, ui: str) ->
         _print_leaderboard(console, summary)
     seconds = "   ".join(f"{stage} {seconds:.1f} s" for stage, seconds in summary.seconds.items())
     made = [name for name in _OUTPUTS if (data / name).exists()]
-    where = {"time": seconds, "outputs": f"{data}: {', '.join(made)}"}
+    where = {"time": seconds, "outputs": f"{DataFolder(data).shown}: {', '.join(made)}"}
     if summary.champion:
         where["champion"] = f"{data / summary.champion.model} ({summary.champion.candidate})"
         where["decided"] = summary.champion.decision

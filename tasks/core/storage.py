@@ -65,6 +65,12 @@ class DataFolder:
         """Have all parts of a kind here that a bucket has, as the models of all pipelines."""
         fetch_all(self.root, kind)
 
+    @property
+    def shown(self) -> str:
+        """Return where it lies, as a person knows it: a bucket's address with its mirror."""
+        address = bucket_of(self.root, ".")
+        return f"{address} (here {self.root})" if address else str(self.root)
+
     def is_at(self, path: Path) -> bool:
         """Return whether a path, or an address, names this data folder; a relative path is one from here."""
         if address := address_of(path):

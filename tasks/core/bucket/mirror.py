@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -96,6 +96,8 @@ class Mirror:
         known = self._known(unit)
         found = self.store.read(snapshot_key(unit), Tag(known.e_tag, known.number))
         if found == "same" or (found is None and not known.is_stored):
+            with suppress(FileNotFoundError):
+                os.utime(self._version_path(unit))  # which tells when it was used last
             return known
         stored = Version() if found is None else self._version(unit, *found)
         local = scan(self.root, unit, known.snapshot.files)
@@ -165,6 +167,28 @@ class Mirror:
             with self._free(unit) as is_free:
                 if is_free:
                     self.commit(unit)
+
+    def trim(self, most_bytes: int, used: Collection[Unit]) -> None:
+        """Remove from here what was used longest ago and is in the bucket, until no more is left than may be; what is `used` stays."""
+        known = sorted(self.list_known(), key=lambda unit: self._version_path(unit).stat().st_mtime)
+        sizes = {unit: sum(entry.size for entry in self._known(unit).snapshot.files.values()) for unit in known}
+        total = sum(sizes.values())
+        for unit in known:
+            if total <= most_bytes:
+                return
+            if unit not in used and self._forget(unit):
+                total -= sizes[unit]
+
+    def _forget(self, unit: Unit) -> bool:
+        """Remove a unit from here, unless a run writes to it, or has made what is not committed; return whether it is gone."""
+        with self._free(unit) as is_free, self._moving(unit):
+            files = self._known(unit).snapshot.files
+            if not is_free or changes(files, scan(self.root, unit, files)):
+                return False
+            self._version_path(unit).unlink(missing_ok=True)  # first, so that what is gone is no change
+            for name in files:
+                self._remove(unit, name)
+        return True
 
     def list_known(self) -> list[Unit]:
         """Return the units that were fetched or committed here."""

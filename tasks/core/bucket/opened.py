@@ -14,7 +14,8 @@ from tasks.core.bucket.store import SCHEMES
 from tasks.core.bucket.units import Unit
 from tasks.core.errors import ConfigError
 
-CACHE = "TIDEMILL_CACHE"
+CACHE, CACHE_GB = "TIDEMILL_CACHE", "TIDEMILL_CACHE_GB"
+_CACHE_GB = 20
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):/+(.*)", re.DOTALL)  # a Path has lost one of the slashes
 
 
@@ -117,8 +118,24 @@ def commit_opened() -> None:
         StoreError: a bucket cannot be written, or another writer has committed the same.
 
     """
+    most = read_cache_limit()
     for opened in list(_opened.values()):
         opened.mirror.commit_all()
+        opened.mirror.trim(most, opened.fetched)
+
+
+def read_cache_limit() -> int:
+    """Return how many bytes of a bucket stay on this machine after a run, beside what it has used.
+
+    Raises:
+        ConfigError: the environment says something else than a number.
+
+    """
+    told = os.environ.get(CACHE_GB, str(_CACHE_GB))
+    try:
+        return int(float(told) * 10**9)
+    except (ValueError, OverflowError):
+        raise ConfigError(f"{CACHE_GB}: {told!r} is no number of gigabytes; write one, e.g. {_CACHE_GB}") from None
 
 
 def _place(address: str) -> Path:

@@ -1,0 +1,229 @@
+"""Stages whose data folder is a bucket: the same tables as on a disk, whoever is killed, and whatever the store does."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event, Thread
+from uuid import uuid4
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+from tasks.config import Pipeline
+from tasks.core.bucket.mirror import Mirror
+from tasks.core.bucket.units import Unit
+from tests.convert.conftest import files_source
+from tests.convert.test_kill import FILES, SEED, run_killed, run_whole, write_inbox
+from tests.killed import Order
+from tests.stores import Relay, relaying, serving_s3
+from tests.zygote import Zygote
+
+pytestmark = pytest.mark.flow
+
+_ALL = "TIDEMILL_KILLS" in os.environ
+"""Whether what takes minutes is tried too."""
+KILLS, OUTAGES = (20, 5) if _ALL else (6, 2)
+OUTAGE_S = 10.0 if _ALL else 1.0
+TABLE = Unit("tables", "rows")
+NOTHING = (0, 0)
+BLOCK_BYTES = 2**20
+"""One part a file: what is killed here is the commit to the bucket."""
+
+
+@pytest.fixture(scope="module")
+def relay() -> Iterator[Relay]:
+    """Yield what lies between a store and the runs."""
+    with serving_s3(), relaying(os.environ["AWS_ENDPOINT_URL"]) as relay:
+        yield relay
+
+
+@pytest.fixture
+def address(relay: Relay) -> str:
+    """Return the address of a data folder."""
+    assert relay
+    return f"s3://tidemill/{uuid4().hex}"
+
+
+def pipeline_of(inbox: Path, name: str = "killed") -> str:
+    """Return the pipeline that makes a table of the files of an inbox, as JSON."""
+    source = files_source(path=str(inbox / "*.csv"), columns={"v": "int"})
+    return Pipeline.model_validate({"name": name, "sources": {"rows": source}}).model_dump_json()
+
+
+def order_of(config: str, address: str, relay: Relay, host: Path) -> Order:
+    """Return the order to convert into a bucket, on a host that has a folder for its mirrors."""
+    environment = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+    told = {**environment, "AWS_ENDPOINT_URL": relay.address, "TIDEMILL_CACHE": str(host)}
+    return Order("convert", config, address, BLOCK_BYTES, told)
+
+
+def content_of(mirror: Mirror) -> tuple[int, int]:
+    """Return how many rows the table in a bucket has, and the sum of its column v, as a host finds them that only reads."""
+    mirror.fetch(TABLE)
+    folder = mirror.root / "tables/rows"
+    if not folder.exists():
+        return NOTHING
+    values = pq.read_table(folder.resolve(), columns=["v"])["v"]
+    return len(values), pc.sum(values).as_py()
+
+
+@contextmanager
+def reading(mirror: Mirror) -> Iterator[set[tuple[int, int]]]:
+    """Read the table all the time while the block runs; yield what was found."""
+    found: set[tuple[int, int]] = set()
+    ended, failed = Event(), []
+
+    def read() -> None:
+        try:
+            while not ended.wait(0.02):  # the store is in this process, and would starve
+                found.add(content_of(mirror))
+        except Exception as error:  # noqa: BLE001 - the test fails with it
+            failed.append(error)
+
+    reader = Thread(target=read)
+    reader.start()
+    try:
+        yield found
+    finally:
+        ended.set()
+        reader.join()
+    assert not failed
+
+
+def files_below(folder: Path) -> dict[str, bytes]:
+    """Return the bytes of the files below a folder, by their paths in it."""
+    place = folder.resolve()
+    return {path.relative_to(place).as_posix(): path.read_bytes() for path in sorted(place.rglob("*.parquet"))}
+
+
+def test_a_table_in_a_bucket_is_that_on_a_disk(forked: Zygote, tmp_path: Path, address: str, relay: Relay) -> None:
+    """Parts and rejects are the same bytes, also for another host."""
+    write_inbox(tmp_path, 1)
+    config = pipeline_of(tmp_path / "inbox")
+    assert run_whole(forked, Order("convert", config, str(tmp_path / "data"), BLOCK_BYTES))[0] == 0
+    assert run_whole(forked, order_of(config, address, relay, tmp_path / "here"))[0] == 0
+    there = Mirror.make(tmp_path / "there", address)
+
+    there.fetch(TABLE)
+
+    for place in ("tables/rows", "rejects/rows"):
+        found = files_below(tmp_path / "data" / place)
+        assert found
+        assert files_below(there.root / place) == found
+
+
+def test_files_below_a_bucket_are_those_of_the_inbox(
+    forked: Zygote, tmp_path: Path, address: str, relay: Relay
+) -> None:
+    """A relative path is read below the bucket, where others have put files; its parts are those of the files on a disk."""
+    write_inbox(tmp_path / "data", 1)
+    store = Mirror.make(tmp_path / "other", address).store
+    for path in (tmp_path / "data/inbox").iterdir():
+        store.upload(f"inbox/{path.name}", path)
+    source = files_source(path="inbox/*.csv", columns={"v": "int"})
+    config = Pipeline.model_validate({"name": "killed", "sources": {"rows": source}}).model_dump_json()
+
+    assert run_whole(forked, Order("convert", config, str(tmp_path / "data"), BLOCK_BYTES))[0] == 0
+    assert run_whole(forked, order_of(config, address, relay, tmp_path / "here"))[0] == 0
+
+    there = Mirror.make(tmp_path / "there", address)
+    there.fetch(TABLE)
+    assert files_below(there.root / "tables/rows") == files_below(tmp_path / "data/tables/rows")
+
+
+def test_a_run_that_is_killed_is_finished_by_the_next_and_no_reader_sees_it(
+    forked: Zygote, tmp_path: Path, address: str, relay: Relay
+) -> None:
+    """After SIGKILL at any moment the bucket has the old table or the new one; the next run, here or on another host, makes the new."""
+    config, draw = pipeline_of(tmp_path / "inbox"), random.Random(SEED)
+    contents = {version: write_inbox(tmp_path, version) for version in (2, 1)}
+    hosts = [order_of(config, address, relay, tmp_path / name) for name in ("here", "there")]
+    ended, seconds = run_whole(forked, hosts[0])
+    assert ended == 0
+    killed, found = [], []
+    with reading(Mirror.make(tmp_path / "reader", address)) as seen:
+        for number in range(KILLS):
+            version = 2 - number % 2
+            write_inbox(tmp_path, version)
+            killed.append(run_killed(forked, hosts[0], draw.uniform(0.2, 1) * seconds))
+            ended, _ = run_whole(forked, hosts[number // 2 % 2])
+            found.append((ended, content_of(Mirror.make(tmp_path / "other", address)) == contents[version]))
+
+    assert found == [(0, True)] * KILLS
+    assert seen == set(contents.values())
+    assert any(killed)
+
+
+def test_a_store_that_is_away_for_a_while_is_waited_for(
+    forked: Zygote, tmp_path: Path, address: str, relay: Relay
+) -> None:
+    """In the midst of a commit too: the run ends with the table, and nobody sees half of it."""
+    config, draw = pipeline_of(tmp_path / "inbox"), random.Random(SEED)
+    contents = {version: write_inbox(tmp_path, version) for version in (2, 1)}
+    order = order_of(config, address, relay, tmp_path / "here")
+    assert run_whole(forked, order)[0] == 0
+    found = []
+    with reading(Mirror.make(tmp_path / "reader", address)) as seen:
+        for number in range(OUTAGES):
+            version = 2 - number % 2
+            write_inbox(tmp_path, version)
+            uploads = len([each for each in relay.asked if each.startswith("PUT")]) + draw.randrange(1, FILES)
+            forked.start(order)
+            while len([each for each in relay.asked if each.startswith("PUT")]) < uploads:
+                time.sleep(0.01)
+            relay.is_down = True
+            time.sleep(OUTAGE_S)
+            relay.is_down = False
+            found.append((forked.end(), content_of(Mirror.make(tmp_path / "other", address)) == contents[version]))
+
+    assert found == [(0, True)] * OUTAGES
+    assert seen == set(contents.values())
+
+
+def test_of_two_runs_at_once_on_two_hosts_none_makes_half(
+    forked: Zygote, tmp_path: Path, address: str, relay: Relay
+) -> None:
+    """One is told that the other was first, or both are right; the table is that of one of them."""
+    from tests.zygote import zygote  # noqa: PLC0415 - a second process to fork from
+
+    contents = {}
+    for number, name in enumerate(("here", "there"), start=1):
+        contents[name] = write_inbox(tmp_path / name, number)
+    orders = [order_of(pipeline_of(tmp_path / name / "inbox"), address, relay, tmp_path / name) for name in contents]
+    with zygote() as other, reading(Mirror.make(tmp_path / "reader", address)) as seen:
+        forked.start(orders[0])
+        other.start(orders[1])
+        ended = [forked.end(), other.end()]
+
+    assert 0 in ended
+    assert seen <= {NOTHING, *contents.values()}
+    assert content_of(Mirror.make(tmp_path / "other", address)) in contents.values()
+
+
+def test_a_mirror_that_was_removed_costs_nothing_but_its_fetch(
+    forked: Zygote, tmp_path: Path, address: str, relay: Relay
+) -> None:
+    """The next run has the table from the bucket, and reads no file again."""
+    write_inbox(tmp_path, 1)
+    config = pipeline_of(tmp_path / "inbox")
+    order = order_of(config, address, relay, tmp_path / "here")
+    assert run_whole(forked, order)[0] == 0
+    there = Mirror.make(tmp_path / "there", address)
+    there.fetch(TABLE)
+    before = files_below(there.root / "tables/rows")
+    shutil.rmtree(tmp_path / "here")
+    asked = len(relay.asked)
+
+    assert run_whole(forked, order)[0] == 0
+
+    there.fetch(TABLE)
+    assert files_below(there.root / "tables/rows") == before
+    assert not [each for each in relay.asked[asked:] if each.startswith("PUT") and "/tables/" in each]
+    assert len(before) >= FILES
