@@ -41,6 +41,7 @@ ELSEWHERE = {
 }
 """What the other commands begin with, and what runs them."""
 OTHER_PAGES = {
+    "cluster.md": "tests/flows/test_bucket.py",
     "first_pipeline.md": "tests/flows/test_first_pipeline.py",
     "python.md": "tests/flows/test_python.py",
 }

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -13,6 +15,7 @@ import s3fs
 
 from tasks.core.bucket.mirror import Mirror
 from tasks.core.bucket.opened import open_bucket
+from tasks.core.bucket.store import Tag
 from tasks.core.bucket.units import Unit
 from tasks.core.errors import ConfigError, ConflictError, StoreError
 from tests.stores import relaying, serving_s3
@@ -237,6 +240,81 @@ def test_bytes_that_are_not_what_was_written_are_refused(here: Mirror, there: Mi
         there.fetch(ORDERS)
 
     assert not list(there.root.rglob("a.parquet"))
+
+
+@pytest.mark.parametrize(
+    ("name", "entry"),
+    [
+        ("../outside.txt", {"size": 1, "digest": "0", "key": "x"}),
+        (f"{AT}/../../../outside.txt", {"size": 1, "digest": "0", "key": "x"}),
+        ("raw/orders/a.json", {"size": 1, "digest": "0", "key": "x"}),
+        (f"{AT}/current", {"link": "/etc"}),
+        ("tables/orders", {"link": "../../elsewhere"}),
+    ],
+)
+def test_a_snapshot_writes_nowhere_but_in_its_unit(
+    there: Mirror, name: str, entry: dict[str, object], tmp_path: Path
+) -> None:
+    """Whoever may write to the bucket may not so write elsewhere on each machine that reads it."""
+    there.store.write(".tidemill/tables/orders.json", json.dumps({"files": {name: entry}, "commit": "1"}).encode())
+
+    with pytest.raises(StoreError, match=rf"names '{re.escape(name)}', which is none of tables/orders; put it back"):
+        there.fetch(ORDERS)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["there"]
+
+
+def test_a_snapshot_that_is_none_is_told(there: Mirror) -> None:
+    """With what to do."""
+    there.store.write(".tidemill/tables/orders.json", b"{")
+
+    with pytest.raises(StoreError, match=r"orders\.json: is no snapshot \(.*\); put it back from a copy, or remove it"):
+        there.fetch(ORDERS)
+
+
+def test_what_no_snapshot_names_is_found(here: Mirror, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of versions before, and of commits that never ended; nothing that counts, and nothing that is younger than a day."""
+    put_table(here, 1, {"a.parquet": "rows", "b.parquet": "old"})
+    here.commit(ORDERS)
+    (here.root / AT / "000001/table/b.parquet").unlink()
+    here.commit(ORDERS)
+    here.store.write("raw/orders/1/never.json", b"1")
+    store, now = s3fs.S3FileSystem(), datetime.now(UTC)
+    assert here.list_unnamed(now) == []
+
+    monkeypatch.setattr("tasks.core.bucket.mirror._ON_ITS_WAY", timedelta(days=-1))
+    unnamed = [each.key for each in here.list_unnamed(now + timedelta(days=1))]
+
+    assert [key.rpartition("/")[2] for key in sorted(unnamed)] == ["never.json", "b.parquet"]
+    assert {path for path in store.find(f"{address}/tables") if path.endswith(".parquet")} > {
+        f"{address.removeprefix('s3://')}/{key}" for key in unnamed if key.endswith(".parquet")
+    }
+
+
+def test_a_mirror_keeps_what_was_used_last(here: Mirror) -> None:
+    """What is in the bucket goes where it is too much; what is not committed stays."""
+    for number, name in enumerate(("old", "new", "dirty", "used")):
+        put(here, {f"raw/{name}/a.json": "x" * 1000})
+        here.commit(Unit("raw", name))
+        os.utime(here.root / f".bucket/raw/{name}.json", (number, number))
+    put(here, {"raw/dirty/b.json": "x"})
+
+    here.trim(1500, {Unit("raw", "used")})
+
+    assert [path.name for path in sorted((here.root / "raw").glob("*/*.json"))] == ["a.json", "b.json", "a.json"]
+    here.fetch(Unit("raw", "old"))
+    assert (here.root / "raw/old/a.json").read_text() == "x" * 1000
+
+
+def test_a_store_without_conditional_puts_is_refused(here: Mirror, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything is written to it: of two writers both would win."""
+    put_table(here, 1, {"a.parquet": "rows"})
+    monkeypatch.setattr(Tag, "mode", "overwrite")
+
+    with pytest.raises(StoreError, match="does not keep conditional puts, without which two runs overwrite"):
+        here.commit(ORDERS)
+
+    assert list(here.store.list("")) == []
 
 
 def test_a_store_that_is_not_there_is_told(

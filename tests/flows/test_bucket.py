@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -12,10 +13,12 @@ from pathlib import Path
 from threading import Event, Thread
 from uuid import uuid4
 
+import pandas as pd
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from flows.cli.main import run_command
 from tasks.config import Pipeline
 from tasks.core.bucket.mirror import Mirror
 from tasks.core.bucket.units import Unit
@@ -33,6 +36,7 @@ KILLS, OUTAGES = (20, 5) if _ALL else (6, 2)
 OUTAGE_S = 10.0 if _ALL else 1.0
 TABLE = Unit("tables", "rows")
 NOTHING = (0, 0)
+SECRET = "not-to-be-found-7f3a"
 BLOCK_BYTES = 2**20
 """One part a file: what is killed here is the commit to the bucket."""
 
@@ -117,6 +121,49 @@ def test_a_table_in_a_bucket_is_that_on_a_disk(forked: Zygote, tmp_path: Path, a
         found = files_below(tmp_path / "data" / place)
         assert found
         assert files_below(there.root / place) == found
+
+
+def test_the_commands_know_a_bucket_and_keep_nowhere_who_asks(
+    tmp_path: Path,
+    address: str,
+    prefect_server: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A run from one host, an export from another, and the lines of docs/cluster.md by which others read the table.
+
+    The key is in nothing that is printed or kept, in the mirrors, the bucket, or Prefect's home.
+    """
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    assert prefect_server
+    rows, total = write_inbox(tmp_path, 1)
+    (tmp_path / "shop.yaml").write_text(
+        f"name: shop\nsources: {{orders: {{kind: files, path: '{tmp_path}/inbox/*.csv', columns: {{v: int}}}}}}"
+    )
+    monkeypatch.setenv("TIDEMILL_CACHE", str(tmp_path / "here"))
+    assert run_command(["run", str(tmp_path / "shop.yaml"), "--data", address]) == 0
+    assert f"{address} (here {tmp_path}/here/" in (told := capsys.readouterr().out)
+    assert SECRET not in told
+    monkeypatch.setenv("TIDEMILL_CACHE", str(tmp_path / "there"))
+    assert run_command(["export", "orders", str(tmp_path / "orders.csv"), "--data", address]) == 0
+
+    exported = pd.read_csv(tmp_path / "orders.csv")
+    page = (Path(__file__).parents[2] / "docs/cluster.md").read_text(encoding="utf-8")
+    read = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)[0]
+    known: dict[str, pd.DataFrame] = {}
+    exec(read.replace("s3://my-bucket/shop", address), known)  # noqa: S102 - the page's own
+    said = capsys.readouterr()
+    store = Mirror.make(tmp_path / "other", address).store
+    kept = [
+        path.read_bytes()
+        for place in (tmp_path, Path(os.environ["PREFECT_HOME"]))
+        for path in place.rglob("*")
+        if path.is_file()
+    ]
+    kept += [found[0] for each in store.list("") if (found := store.read(each.key)) and found != "same"]
+    assert not [data for data in (said.out.encode(), said.err.encode(), *kept) if SECRET.encode() in data]
+    for table in (exported, known["orders"]):
+        assert (len(table), table["v"].sum()) == (rows, total)
 
 
 def test_files_below_a_bucket_are_those_of_the_inbox(

@@ -31,6 +31,7 @@ from tasks.core.bucket.snapshot import (
     apply_changes,
     changes,
     find_conflict,
+    find_foreign,
     is_there,
     scan,
     snapshot_key,
@@ -311,13 +312,17 @@ class Mirror:
         return folder / f".{uuid4().hex}.{os.getpid()}.part"
 
     def _version(self, unit: Unit, data: bytes, tag: Tag) -> Version:
+        place, cure = (
+            f"{self.store.address}/{snapshot_key(unit)}",
+            f"put it back from a copy, or remove it to begin {unit} anew",
+        )
         try:
-            return Version(_read_snapshot.decode(data), tag.e_tag, tag.number)
+            snapshot = _read_snapshot.decode(data)
         except msgspec.DecodeError as error:
-            raise StoreError(
-                f"{self.store.address}/{snapshot_key(unit)}: is no snapshot ({error}); put it back from a copy, or remove "
-                f"it to begin {unit} anew"
-            ) from error
+            raise StoreError(f"{place}: is no snapshot ({error}); {cure}") from error
+        if (foreign := find_foreign(unit, snapshot.files)) is not None:
+            raise StoreError(f"{place}: names {foreign!r}, which is none of {unit}; {cure}")
+        return Version(snapshot, tag.e_tag, tag.number)
 
     def _known(self, unit: Unit) -> Version:
         """Return the snapshot that is here; none where nothing is here of it any more."""

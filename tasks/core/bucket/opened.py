@@ -86,6 +86,12 @@ def fetch(root: Path, kind: str, name: str) -> None:
         opened.fetch(Unit(kind, name))
 
 
+def refetch(folder: Path) -> None:
+    """Have a folder of a data folder, as the models of a pipeline, here as it is in its bucket by now."""
+    if (opened := _opened.get(folder.parent.parent)) is not None:
+        opened.mirror.fetch_free(Unit(folder.parent.name, folder.name))
+
+
 def fetch_all(root: Path, kind: str) -> None:
     """Have all units of a kind here that the bucket has."""
     if (opened := _opened.get(root)) is not None:

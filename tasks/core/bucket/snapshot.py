@@ -7,6 +7,7 @@ that was read: of two writers one wins, and readers see all of one snapshot or o
 from __future__ import annotations
 
 import os
+import posixpath
 import re
 import socket
 from collections.abc import Iterator, Mapping
@@ -75,6 +76,20 @@ class Version:
     def is_stored(self) -> bool:
         """Return whether there is one."""
         return self.e_tag is not None or self.number is not None
+
+
+def find_foreign(unit: Unit, files: Files) -> str | None:
+    """Return a path of a snapshot that leads out of its unit, or whose link does: who may write to a bucket writes nowhere else here."""
+    for name, entry in files.items():
+        leads_to = posixpath.join(posixpath.dirname(name), entry.link) if entry.link else name
+        if any(not _is_within(unit, path) for path in (name, leads_to)):
+            return name
+    return None
+
+
+def _is_within(unit: Unit, path: str) -> bool:
+    plain = posixpath.normpath(path)
+    return any(plain == place or plain.startswith(f"{place}/") for place in unit.places)
 
 
 def snapshot_key(unit: Unit) -> str:
