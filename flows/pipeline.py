@@ -27,6 +27,7 @@ from flows.turns import in_turn
 from flows.watch import Watch
 from tasks.config import Pipeline
 from tasks.config.runners import RemoteRunner
+from tasks.core.bucket.opened import open_anew
 from tasks.core.errors import TidemillError
 from tasks.core.runs import Asked
 from tasks.core.storage import DataFolder, explain_disk_failure
@@ -72,8 +73,7 @@ async def _pipeline(
     config: Config, data: Path, fresh: bool, only: Stage | None, partitions: str | None, limit: int | None
 ) -> RunSummary:
     options = RunOptions(only, fresh, partitions, limit)
-    read = read_for_run(config)
-    loaded, folder = options.take(read, (await open_folder(data, read)).root)
+    loaded, folder = options.take(read_for_run(config), await asyncio.to_thread(open_anew, data))
     choose_slice(partitions, loaded)  # a wrong one is told before anything runs
     file = config if isinstance(config, Path) else None
     asked = Asked(str(file.absolute()) if file else None, only, fresh, partitions, limit)
@@ -89,6 +89,7 @@ async def _run(loaded: Pipeline, file: Path | None, folder: DataFolder, options:
     only, fresh, partitions = options.only, options.fresh, options.partitions
     elsewhere = isinstance(loaded.runner, RemoteRunner)
     tell(begin_pipeline(loaded, folder.shown, options))
+    await open_folder(folder.root, loaded)  # now that no other run of it writes there
     warnings = warn_of_schedule(loaded) if only in (None, "ingest") and not fresh else []
     await warn_of_size(loaded, folder, options)
     before = await asyncio.to_thread(read_tables_before, loaded.table_names, folder)

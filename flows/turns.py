@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Coroutine
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any, cast
 from uuid import UUID
 
@@ -17,7 +17,8 @@ from prefect.states import Running
 from flows.killed_runs import crash_parts, crash_run
 from flows.summary import RunSummary
 from tasks.config import Pipeline
-from tasks.core.errors import OverlapError
+from tasks.core.bucket.opened import commit_opened
+from tasks.core.errors import OverlapError, StoreError
 from tasks.core.runs import Asked, BegunRun, End, Turn, alive, end_run, find_killed, find_untold, read_runs
 from tasks.core.scratch import sweep_scratch
 from tasks.core.storage import DataFolder
@@ -52,7 +53,7 @@ async def in_turn(
             if other is not None:
                 end = "skipped"
                 return _skipped(other)
-            result = await work
+            result = await _committed(work)
             await asyncio.to_thread(_crash_late_parts, killed)
             end = cast(Any, result).data.status  # a state, as a flow returns it
         except BaseException as error:
@@ -61,6 +62,18 @@ async def in_turn(
         finally:
             work.close()
             await asyncio.to_thread(end_run, folder, run, end)
+    return result
+
+
+async def _committed(work: Coroutine[Any, Any, RunSummary]) -> RunSummary:
+    """Return what the work of a run comes to, once it is in the bucket, if the data folder is in one: the next run begins with it."""
+    try:
+        result = await work
+    except Exception:
+        with suppress(StoreError):  # what failed first is told
+            await asyncio.to_thread(commit_opened)
+        raise
+    await asyncio.to_thread(commit_opened)
     return result
 
 

@@ -2,7 +2,8 @@
 
 `runs/<id>/run.json` tells of a run; as long as its process lives it holds a lock beside
 it, which the system lets go of however the process ends. So a run that has not ended
-and holds no lock was killed. `runs/.<pipeline>.lock` is held by the run whose turn it is.
+and holds no lock was killed. `runs/.<pipeline>.lock` is held by the run whose turn it is,
+and so is a lease in the bucket of a data folder that is in one.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from typing import Literal
 
 from filelock import FileLock, Timeout
 
+from tasks.core.bucket.lease import Lease
+from tasks.core.bucket.opened import mirror_of
 from tasks.core.storage import DataFolder, commit_json, json_reader, process_lives
 
 End = Literal["completed", "partial", "failed", "interrupted", "skipped", "killed"]
@@ -140,24 +143,42 @@ class Turn:
         self._lock = FileLock(runs / f".{run.pipeline}.lock", thread_local=False)
         self._holder = runs / f".{run.pipeline}.turn.json"
         self.run = run
+        mirror = mirror_of(folder.root)
+        self._lease = Lease(mirror.store, run.pipeline, str(run), process_lives) if mirror else None
 
     def take(self) -> bool:
-        """Take the turn if it is nobody's; return whether it is taken."""
+        """Take the turn if it is nobody's, of a bucket also of another machine's run; return whether it is taken.
+
+        Raises:
+            StoreError: the bucket cannot be read or written.
+
+        """
         try:
             self._lock.acquire(blocking=False)
         except Timeout:
             return False
-        commit_json(self._holder, asdict(self.run))
-        return True
+        is_taken = False
+        try:
+            is_taken = self._lease is None or self._lease.take()
+        finally:
+            if not is_taken:
+                self._lock.release()
+        if is_taken:
+            commit_json(self._holder, asdict(self.run))
+        return is_taken
 
     @property
     def holder(self) -> str:
         """Return the run whose turn it is, in a few words."""
+        if self._lease is not None and self._lease.held_by:
+            return self._lease.held_by
         run = _read_run(self._holder)
         return str(run) if run else "which is just beginning"
 
     def give_back(self) -> None:
         """Let the next run have its turn."""
+        if self._lease is not None:
+            self._lease.give_back()
         self._lock.release()
 
 

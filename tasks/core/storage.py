@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from tasks.core.bucket.opened import address_of, bucket_of, fetch, fetch_all, open_bucket
+from tasks.core.bucket.opened import address_of, bucket_of, fetch, fetch_all, mirror_of, open_bucket
 from tasks.core.errors import ConfigError
 from tasks.core.tables import is_table, table_of
 
@@ -68,8 +68,8 @@ class DataFolder:
     @property
     def shown(self) -> str:
         """Return where it lies, as a person knows it: a bucket's address with its mirror."""
-        address = bucket_of(self.root, ".")
-        return f"{address} (here {self.root})" if address else str(self.root)
+        mirror = mirror_of(self.root)
+        return f"{mirror.store.address} (here {self.root})" if mirror else str(self.root)
 
     def is_at(self, path: Path) -> bool:
         """Return whether a path, or an address, names this data folder; a relative path is one from here."""

@@ -36,7 +36,7 @@ KILLS, OUTAGES = (20, 5) if _ALL else (6, 2)
 OUTAGE_S = 10.0 if _ALL else 1.0
 TABLE = Unit("tables", "rows")
 NOTHING = (0, 0)
-SECRET = "not-to-be-found-7f3a"
+SECRET = "not-to-be-found-7f3a"  # noqa: S105 - to be looked for
 BLOCK_BYTES = 2**20
 """One part a file: what is killed here is the commit to the bucket."""
 

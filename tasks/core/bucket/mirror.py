@@ -222,7 +222,7 @@ class Mirror:
     def list_stored(self) -> list[Unit]:
         """Return the units of which the bucket has a snapshot."""
         parts = (each.key.removesuffix(".json").split("/") for each in self.store.list(SNAPSHOTS))
-        return sorted(Unit(each[1], "/".join(each[2:])) for each in parts if len(each) > 2)  # noqa: PLR2004
+        return sorted(Unit(each[1], "/".join(each[2:])) for each in parts if len(each) > 2 and each[1] in KINDS)  # noqa: PLR2004
 
     def _upload(self, unit: Unit, found: Mapping[str, Entry | None], known: Files) -> dict[str, Entry | None]:
         """Write the objects of what has changed; return it with their keys. Bytes that the unit has already, as a hard link, are there.
