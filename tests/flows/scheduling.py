@@ -65,10 +65,10 @@ def prefect(*arguments: str, cwd: Path, environment: dict[str, str]) -> str:
 
 
 @contextmanager
-def worker(pool: str, cwd: Path, environment: dict[str, str]) -> Iterator[None]:
+def worker(pool: str, cwd: Path, environment: dict[str, str], *options: str) -> Iterator[None]:
     """Run a worker of a pool while the block runs."""
     process = subprocess.Popen(
-        [*PREFECT, "worker", "start", "--pool", pool],
+        [*PREFECT, "worker", "start", "--pool", pool, *options],
         cwd=cwd,
         env={**os.environ, **environment},
         stdout=subprocess.DEVNULL,
