@@ -17,7 +17,16 @@ from flows.parameters import Config, HowMany, OneStage, Partitions
 from flows.recorder import RunRecorder, read_tables_before
 from flows.report import write_report
 from flows.run_figures import compare_figures, is_told, keep_figures, read_last_figures
-from flows.stage import completed, in_words, name_run, open_folder, read_for_run, shared_pipeline, warn_of_schedule
+from flows.stage import (
+    completed,
+    in_words,
+    name_run,
+    open_data,
+    open_folder,
+    read_for_run,
+    shared_pipeline,
+    warn_of_schedule,
+)
 from flows.story import begin_pipeline, sum_up_run, warn_of_size
 from flows.summary import RunOptions, RunSummary, Stage, keep_summary
 from flows.tables import tables
@@ -27,7 +36,6 @@ from flows.turns import in_turn
 from flows.watch import Watch
 from tasks.config import Pipeline
 from tasks.config.runners import RemoteRunner
-from tasks.core.bucket.opened import open_anew
 from tasks.core.errors import TidemillError
 from tasks.core.runs import Asked
 from tasks.core.storage import DataFolder, explain_disk_failure
@@ -73,7 +81,7 @@ async def _pipeline(
     config: Config, data: Path, fresh: bool, only: Stage | None, partitions: str | None, limit: int | None
 ) -> RunSummary:
     options = RunOptions(only, fresh, partitions, limit)
-    loaded, folder = options.take(read_for_run(config), await asyncio.to_thread(open_anew, data))
+    loaded, folder = options.take(read_for_run(config), await open_data(data))
     choose_slice(partitions, loaded)  # a wrong one is told before anything runs
     file = config if isinstance(config, Path) else None
     asked = Asked(str(file.absolute()) if file else None, only, fresh, partitions, limit)

@@ -16,12 +16,11 @@ from prefect import flow
 from prefect.runtime import flow_run
 
 from flows.cancellation import end_parts
-from flows.stage import completed, in_words
+from flows.stage import completed, in_words, open_data
 from tasks.config import ColumnType, QueryLimits, Runner, load_pipeline
 from tasks.convert.single import convert_single, find_like
 from tasks.convert.table.conversion import Convert
 from tasks.convert.tasks import convert_files
-from tasks.core.bucket.opened import open_anew
 from tasks.core.errors import ConfigError
 from tasks.core.escaping import count
 from tasks.core.storage import DataFolder, remove_stale_temp_files
@@ -148,7 +147,7 @@ async def _predict(  # noqa: PLR0913, PLR0917 - the flow's own
     limits: QueryLimits | None,
     file: Path | None,
 ) -> Prediction:
-    folder = await asyncio.to_thread(lambda: DataFolder.at(open_anew(data)))
+    folder = DataFolder.at(await open_data(data))
     trusted, runner = await asyncio.to_thread(_heed, file, pipeline, folder)
     tables = await asyncio.to_thread(folder.tables)
     given_rows = await asyncio.to_thread(read_input, rows, tables)

@@ -21,8 +21,9 @@ from prefect.states import Failed as FailedState
 
 from flows.heartbeats import spare_short_stages
 from flows.schedules import fetched_once
+from flows.store_credentials import take_credentials
 from tasks.config import Pipeline, read_pipeline
-from tasks.core.bucket.opened import commit_opened, open_anew
+from tasks.core.bucket.opened import address_of, commit_opened, open_anew
 from tasks.core.errors import DiskError, StageError, StoreError, TidemillError
 from tasks.core.outcome import Failed
 from tasks.core.storage import DataFolder, explain_disk_failure
@@ -122,11 +123,23 @@ async def open_folder(data: Path, pipeline: Pipeline) -> DataFolder:
         StoreError: the bucket cannot be read.
 
     """
-    return await asyncio.to_thread(_open_folder, data, pipeline)
+    return await asyncio.to_thread(_fetch, await open_data(data), pipeline)
 
 
-def _open_folder(data: Path, pipeline: Pipeline) -> DataFolder:
-    folder = DataFolder.at(open_anew(data))
+async def open_data(data: Path) -> Path:
+    """Return the data folder as a path on this machine; nothing of a bucket is fetched yet.
+
+    Raises:
+        ConfigError: it is an address of no bucket, or the block that should tell who asks does not.
+
+    """
+    if address_of(data) is not None:
+        await take_credentials()
+    return await asyncio.to_thread(open_anew, data)
+
+
+def _fetch(root: Path, pipeline: Pipeline) -> DataFolder:
+    folder = DataFolder.at(root)
     for name in pipeline.parted:
         folder.fetch("raw", name)
     for name in pipeline.table_names:

@@ -21,7 +21,7 @@ FLOORS: dict[str, tuple[str | tuple[str, ...], ...]] = {
     "tasks/export": ("rows", "files", ("sqlite", "postgresql", "delta"), "job", "tasks"),
     "tasks/estimate": ("estimate", "sample", "size", "conversion", "tables", "training", "pipeline"),
     "tasks/train": ("data", "models", "evaluation", "assessment", ("checks", "execution"), "registry", ("predict", "plots", "handover"), ("scoring", "truth"), "tasks"),
-    "flows": ("cancellation", "deployments", "schedules", "summary", "watch", "telemetry", "lineage", "openlineage", "parameters", "recorder", "story", "report", "run_figures", "killed_runs", "automations", "heartbeats", "stage", "alerts", "turns", "parents", ("ingest", "convert", "tables", "train", "export"), "pipeline", ("predict", "truth"), "history", "clean", "cli", "run"),
+    "flows": ("cancellation", "deployments", "schedules", "store_credentials", "summary", "watch", "telemetry", "lineage", "openlineage", "parameters", "recorder", "story", "report", "run_figures", "killed_runs", "automations", "heartbeats", "stage", "alerts", "turns", "parents", ("ingest", "convert", "tables", "train", "export"), "pipeline", ("predict", "truth"), "history", "clean", "cli", "run"),
 }  # fmt: skip
 """What may be imported: of a folder's rooms each those named before it; rooms in one tuple do not know each other."""
 

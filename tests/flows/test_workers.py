@@ -86,12 +86,7 @@ def serving_prefect(home: Path) -> Iterator[str]:
 def write_project(folder: Path, site: str, address: str, endpoint: str) -> None:
     """Write a project of two pipelines, each a deployment whose credentials stand in a block."""
     folder.mkdir()
-    env = {
-        "AWS_ENDPOINT_URL": endpoint,
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "{{ prefect.blocks.secret.store-key }}",
-    }
+    env = {"AWS_ENDPOINT_URL": endpoint, "AWS_DEFAULT_REGION": "us-east-1", "TIDEMILL_STORE_BLOCK": "store"}
     deployments = []
     for name in PIPELINES:
         source = {"kind": "api", "url": f"{site}/{name}", "partitions": {"day": {"range": [1, DAYS]}}}
@@ -123,10 +118,10 @@ def wait_for_runs(api: str) -> Counter[str]:
 
 def test_two_workers_do_the_queued_runs_of_two_pipelines_in_one_bucket(tmp_path: Path) -> None:
     """Each day is fetched once, every run completes, and the tables have all days; the key of the store is in no database."""
-    with ExitStack() as held:
-        bucket = f"{held.enter_context(serving_s3())}/shops"
-        site, asked = held.enter_context(serving_days())
-        api = held.enter_context(serving_prefect(tmp_path / "server"))
+    with ExitStack() as stack:
+        bucket = f"{stack.enter_context(serving_s3())}/shops"
+        site, asked = stack.enter_context(serving_days())
+        api = stack.enter_context(serving_prefect(tmp_path / "server"))
         write_project(tmp_path / "project", site, bucket, os.environ["AWS_ENDPOINT_URL"])
         environment = {"PREFECT_API_URL": api, "PREFECT_HOME": str(tmp_path / "home"), "PREFECT_PROFILE": "ephemeral"}
         in_project = partial(prefect, cwd=tmp_path / "project", environment=environment)
@@ -134,7 +129,8 @@ def test_two_workers_do_the_queued_runs_of_two_pipelines_in_one_bucket(tmp_path:
             in_project("block", "register", "-m", "prefect.blocks.system")
             kind = http.get("/block_types/slug/secret").raise_for_status().json()["id"]
             schema = http.post("/block_schemas/filter", json={"block_schemas": {"block_type_id": {"any_": [kind]}}})
-            made = {"name": "store-key", "data": {"value": KEY}, "block_type_id": kind}
+            held = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": KEY}
+            made = {"name": "store", "data": {"value": json.dumps(held)}, "block_type_id": kind}
             made["block_schema_id"] = schema.raise_for_status().json()[0]["id"]
             http.post("/block_documents/", json=made).raise_for_status()
         in_project("work-pool", "create", "shared", "--type", "process")
@@ -148,7 +144,7 @@ def test_two_workers_do_the_queued_runs_of_two_pipelines_in_one_bucket(tmp_path:
                     http.post(f"/deployments/{deployment['id']}/create_flow_run", json=asked_for).raise_for_status()
         for number in (1, 2):
             own = {**environment, "TIDEMILL_CACHE": str(tmp_path / f"host-{number}")}
-            held.enter_context(worker("shared", tmp_path / "project", own, "--limit", "2"))
+            stack.enter_context(worker("shared", tmp_path / "project", own, "--limit", "2"))
         ended = wait_for_runs(api)
 
         assert ended == {"True Completed": len(PIPELINES) * DAYS}

@@ -73,6 +73,12 @@ def open_anew(path: Path | str) -> Path:
     return root
 
 
+def reopen() -> None:
+    """Ask the buckets that this process has opened as who is asked for by now: credentials have come."""
+    for root, opened in _opened.items():
+        opened.mirror = Mirror.make(root, opened.mirror.store.address)
+
+
 def bucket_of(root: Path, path: str) -> str:
     """Return the address below which a path of a data folder lies; empty where the path, or the folder, is one of this machine."""
     given = Path(path).expanduser()
