@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,11 +17,14 @@ from flows.watch import tell_fallen
 from tasks.config import Pipeline
 from tasks.core.errors import TrainingError
 from tasks.core.locks import exclusive_lock
+from tasks.core.storage import DataFolder
 from tasks.core.story import tell, warn
 from tasks.raw.owners import refuse_foreign
 from tasks.reports.truth import report_truth
 from tasks.train.truth.judge import judge_predictions, remember_told
 from tasks.train.truth.scores import Judged
+
+_STOPS_S = 5.0
 
 
 @flow(name="truth", flow_run_name=name_run, on_cancellation=[end_parts], persist_result=False)
@@ -50,8 +54,7 @@ async def _truth(config: Pipeline | Path, data: Path, fresh: bool) -> Judged:
         f"another run judges predictions of {pipeline.name!r} in {folder.root}; wait until it has ended"
     )
     async with exclusive_lock(folder.truth(pipeline.name), held):
-        now = datetime.now(UTC)
-        judged = await asyncio.to_thread(lambda: judge_predictions(pipeline, folder, now, fresh=fresh))
+        judged = await _judge(pipeline, folder, fresh=fresh)
         for problem in judged.problems:
             warn(problem)
         for week in judged.scored:
@@ -62,3 +65,17 @@ async def _truth(config: Pipeline | Path, data: Path, fresh: bool) -> Judged:
     if judged.is_new:
         await report_truth(pipeline.name, judged)
     return completed(judged, sum_up_truth(judged))
+
+
+async def _judge(pipeline: Pipeline, folder: DataFolder, *, fresh: bool) -> Judged:
+    """Judge in a thread, whose queries end with the flow."""
+    now, stop = datetime.now(UTC), threading.Event()
+    work = asyncio.ensure_future(
+        asyncio.to_thread(lambda: judge_predictions(pipeline, folder, now, fresh=fresh, stop=stop))
+    )
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        stop.set()  # a thread cannot be cancelled, and would go on with the query
+        await asyncio.wait([work], timeout=_STOPS_S)
+        raise

@@ -8,7 +8,7 @@ import re
 import threading
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -147,26 +147,53 @@ def bounded(
         QueryError: when they were ended.
 
     """
-    done, stopped, end = threading.Event(), stop or threading.Event(), time.monotonic() + limits.time_limit_s
+    stopped, end = stop or threading.Event(), time.monotonic() + limits.time_limit_s
+    try:
+        with _interrupting(connection, lambda: stopped.is_set() or time.monotonic() > end):
+            yield
+    except duckdb.InterruptException:
+        if stopped.is_set():
+            raise _stopped(key) from None
+        raise LateQueryError(
+            f"{key}: was ended after {limits.time_limit_s:g} s; make it cheaper, or raise {limits_at}.time_limit_s"
+        ) from None
+
+
+@contextmanager
+def stoppable(connection: duckdb.DuckDBPyConnection, key: str, stop: threading.Event) -> Iterator[None]:
+    """End the block's queries when told to stop, however long they take.
+
+    Raises:
+        QueryError: when they were ended.
+
+    """
+    try:
+        with _interrupting(connection, stop.is_set):
+            yield
+    except duckdb.InterruptException:
+        raise _stopped(key) from None
+
+
+@contextmanager
+def _interrupting(connection: duckdb.DuckDBPyConnection, is_over: Callable[[], bool]) -> Iterator[None]:
+    done = threading.Event()
 
     def watch() -> None:
         while not done.wait(_WATCHED_EVERY_S):
-            if stopped.is_set() or time.monotonic() > end:
+            if is_over():
                 connection.interrupt()  # again and again: one that comes between two statements ends none
 
     watcher = threading.Thread(target=watch, name="query watch", daemon=True)
     watcher.start()
     try:
         yield
-    except duckdb.InterruptException:
-        if stopped.is_set():
-            raise QueryError(f"{key}: was stopped; run it again") from None
-        raise LateQueryError(
-            f"{key}: was ended after {limits.time_limit_s:g} s; make it cheaper, or raise {limits_at}.time_limit_s"
-        ) from None
     finally:
         done.set()
         watcher.join()
+
+
+def _stopped(key: str) -> QueryError:
+    return QueryError(f"{key}: was stopped; run it again")
 
 
 def stream_result(connection: duckdb.DuckDBPyConnection, query: str, rows: int) -> pa.RecordBatchReader:

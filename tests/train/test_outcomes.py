@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -21,6 +24,7 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
 
+from flows.truth import _judge
 from tasks.config import Pipeline
 from tasks.core.errors import ConfigError, TrainingError
 from tasks.core.storage import DataFolder
@@ -33,7 +37,7 @@ from tasks.train.predict.batches import predict_rows
 from tasks.train.predict.inputs import read_input
 from tasks.train.predict.prediction import Prediction
 from tasks.train.truth.judge import judge_predictions, remember_told
-from tasks.train.truth.scores import Judged
+from tasks.train.truth.scores import SCORES, Judged
 from tests.train.conftest import LOGISTIC, sklearn_table, training, write_table
 from tests.train.publishing import judge
 
@@ -423,6 +427,30 @@ from tasks.train.truth import judge
 judge.keep_state = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 judge.judge_predictions(Pipeline.model_validate_json(sys.argv[1]), DataFolder.at(Path(sys.argv[2])), datetime.fromisoformat(sys.argv[3]))
 """
+
+
+def test_a_query_ends_with_the_flow(project: Project) -> None:
+    """As by Ctrl-C."""
+    project.predict("SELECT * FROM rows WHERE row < 20", MONDAY)
+    endless = "SELECT a.range AS row, 1 AS y FROM range(1000000) a, range(1000000) b"
+
+    async def judge_and_cancel() -> list[threading.Thread]:
+        judging = asyncio.create_task(_judge(project.asking(query=endless), project.folder, fresh=False))
+        running = await asyncio.to_thread(_await_queries)
+        judging.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await judging
+        return [thread for thread in running if thread.is_alive()]
+
+    assert asyncio.run(judge_and_cancel()) == []
+    assert not (project.folder.truth("toy") / SCORES).exists()
+
+
+def _await_queries() -> list[threading.Thread]:
+    """Return the threads that watch queries, once there are any."""
+    while not (found := [thread for thread in threading.enumerate() if thread.name == "query watch"]):
+        time.sleep(0.01)
+    return found
 
 
 @pytest.mark.skipif("TIDEMILL_KILLS" not in os.environ, reason="set TIDEMILL_KILLS=1: it imports scikit-learn anew")

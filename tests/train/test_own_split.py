@@ -56,6 +56,7 @@ class Odd:
             "names": lambda: (["a", "b"], ["c", "d"]),
             "thirds": lambda: (rows[:9], rows[9:18], rows[18:]),
             "draws": lambda: tuple(np.split(np.random.default_rng().permutation(len(X)), [half])),
+            "hashes": lambda: tuple(np.split(np.array(sorted(rows, key=lambda row: hash(str(row)))), [half])),
             "raises": lambda: 1 // 0,
             "sleeps": lambda: time.sleep(60),
             "exits": lambda: sys.exit(0),
@@ -168,7 +169,7 @@ def test_one_pair_makes_no_folds_and_another_class_no_split() -> None:
         assert [said in mistake for mistake in check_splitter(split, ("odd_splits",))] == [True]
 
 
-def test_one_that_does_not_end_or_ends_its_process_or_leaves_rows_out_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_that_does_not_end_or_ends_its_process_or_draws_by_hash_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first without a key that it has not, the second with the code that it ended with."""
     table = pa.table({"x": range(20)})
     asked = training(split=SPLIT, trusted=["my_splits"])
@@ -178,6 +179,7 @@ def test_one_that_does_not_end_or_ends_its_process_or_leaves_rows_out_is_told(mo
         with pytest.raises(TrainingError, match=f"^training.split: odd_splits.Odd: {said}"):
             draw_own(split, ("odd_splits",), 1, table, None)
 
+    drawn("hashes", "gives other rows in another process; have it go by no order of a set")
     drawn("exits", "its process ended by itself with exit code 0; ")
     monkeypatch.setattr("tasks.train.data.own_split._TIME_S", 1.0)
     drawn("sleeps", "was killed after 1 s; make it cheaper$")

@@ -1,9 +1,9 @@
-"""Splits by a splitter of the user's own: drawn by a process that may be killed, twice, and held to what a split is."""
+"""Splits by a splitter of the user's own: drawn by processes that may be killed, twice in each of two, and held to what a split is."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -14,12 +14,13 @@ import pyarrow as pa
 from tasks.config import OwnSplit
 from tasks.core.errors import ConfigError, TrainingError
 from tasks.core.escaping import count
-from tasks.core.isolation.client import leave_call_server, run_isolated
+from tasks.core.isolation.client import leave_call_server, run_isolated, stop_call_server
 from tasks.core.outcome import Failed
 from tasks.train.data.own_class import call_quietly, load_own, tell_error
 from tasks.train.data.types import Array
 
 Pair = tuple[Array, Array]
+_Drawn = tuple[Pair, tuple[Pair, ...]]
 
 _DRAW = "tasks.train.data.own_split:draw_pairs"
 _QUIETLY = f"{call_quietly.__module__}:{call_quietly.__name__}"
@@ -45,14 +46,41 @@ def draw_own(
 
     """
     frame = table.select(list(split.columns)).to_pandas()
+    try:
+        drawn = _draw(split, trusted, seed, frame, target)
+        stop_call_server()  # the next one's Python has other hashes of texts, by which sets of them are ordered
+        again = _draw(split, trusted, seed, frame, target)
+    finally:
+        leave_call_server()
+    if not _are_same(_listed(drawn), _listed(again)):
+        raise TrainingError(
+            f"training.split: {split.splitter}: gives other rows in another process; have it go by no order of a set, and "
+            "by no hash of a text"
+        )
+    return drawn
+
+
+def _draw(split: OwnSplit, trusted: Collection[str], seed: int, frame: pd.DataFrame, target: Array | None) -> _Drawn:
     call = run_isolated(_QUIETLY, _DRAW, split, tuple(trusted), seed, frame, target, time_s=_TIME_S)
-    leave_call_server()
     if call.ended == "time":
         raise TrainingError(f"training.split: {split.splitter}: was killed after {_TIME_S:g} s; make it cheaper")
     if isinstance(call.outcome, Failed):
         raise TrainingError(f"training.split: {split.splitter}: {call.outcome.message}")
-    drawn: tuple[Pair, tuple[Pair, ...]] = call.outcome
+    drawn: _Drawn = call.outcome
     return drawn
+
+
+def _listed(drawn: _Drawn) -> list[Pair]:
+    whole, folds = drawn
+    return [whole, *folds]
+
+
+def _are_same(first: Sequence[tuple[Array, ...]], second: Sequence[tuple[Array, ...]]) -> bool:
+    return len(first) == len(second) and all(
+        np.array_equal(ours, theirs)
+        for one, two in zip(first, second, strict=True)
+        for ours, theirs in zip(one, two, strict=True)
+    )
 
 
 def draw_pairs(
@@ -103,12 +131,7 @@ def _pairs(
         raise TrainingError(
             f"gives {count(len(first), 'pair')} of {count(len(frame), 'row')}; have it give 2 to {_MOST_FOLDS:,}"
         )
-    same = len(first) == len(second) and all(
-        np.array_equal(ours, theirs)
-        for one, two in zip(first, second, strict=True)
-        for ours, theirs in zip(one, two, strict=True)
-    )
-    if not same:
+    if not _are_same(first, second):
         raise TrainingError(
             "gives other rows when it is asked again; have it take a random_state, and draw by that alone"
         )

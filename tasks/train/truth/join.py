@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -105,14 +106,14 @@ class Joined:
         self._keys = [f"{KEY}{place}" for place in range(1, len(truth.key) + 1)]
         self._families: list[str] = []
 
-    def read_outcomes(self, tables: Mapping[str, Path], limits: QueryLimits) -> Outcomes:
+    def read_outcomes(self, tables: Mapping[str, Path], limits: QueryLimits, stop: threading.Event) -> Outcomes:
         """Run the query, and bring its rows to one for each key.
 
         Raises:
-            TrainingError: it does not run, or its result lacks a column.
+            TrainingError: it does not run, or is stopped, or its result lacks a column.
 
         """
-        run_query(self._connection, self._truth.query, tables, "truth.query", limits)
+        run_query(self._connection, self._truth.query, tables, "truth.query", limits, stop)
         kinds = {str(name): str(kind) for name, kind, *_ in self._ask(f"DESCRIBE {RESULT}")}
         if mistakes := list(_find_missing(self._truth, self._target, list(kinds))):
             raise TrainingError("\n".join(mistakes))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ import pyarrow.parquet as pq
 from tasks.config import Pipeline, QueryLimits, Truth
 from tasks.core.errors import ConfigError, TrainingError
 from tasks.core.escaping import count
-from tasks.core.sql import check_query, opened_tables
+from tasks.core.sql import check_query, opened_tables, stoppable
 from tasks.core.sql_nodes import changing_functions, find_tables, is_changing, parse_tree, walk_nodes
 from tasks.core.storage import DataFolder, fingerprint, remove_stale_temp_files
 from tasks.train.data.training_set import table_state, versions
@@ -52,9 +53,12 @@ class _Asked:
     versions: Mapping[str, Version]
     now: datetime
     before: State
+    stop: threading.Event
 
 
-def judge_predictions(pipeline: Pipeline, folder: DataFolder, now: datetime, *, fresh: bool = False) -> Judged:
+def judge_predictions(
+    pipeline: Pipeline, folder: DataFolder, now: datetime, *, fresh: bool = False, stop: threading.Event | None = None
+) -> Judged:
     """Join what is known by now with what was predicted, score it, and commit the table; nothing where nothing is new.
 
     Args:
@@ -62,10 +66,11 @@ def judge_predictions(pipeline: Pipeline, folder: DataFolder, now: datetime, *, 
         folder: The data folder.
         now: The moment from which predictions are as old as they are.
         fresh: Score also what is as it was.
+        stop: Ends its queries when it is set.
 
     Raises:
         ConfigError: no section says what is true.
-        TrainingError: the query does not run, or what lies in the folder cannot be read.
+        TrainingError: the query does not run, or is stopped, or what lies in the folder cannot be read.
 
     """
     truth, training, place = pipeline.truth, pipeline.training, folder.truth(pipeline.name)
@@ -81,7 +86,9 @@ def judge_predictions(pipeline: Pipeline, folder: DataFolder, now: datetime, *, 
     before = read_state(place)
     rows = read_scores(place)
     models = {version.name: version for version in list_versions(folder.models(pipeline.name))}
-    asked = _Asked(place, truth, training.target, training.query_limits, tables, models, now, before)
+    asked = _Asked(
+        place, truth, training.target, training.query_limits, tables, models, now, before, stop or threading.Event()
+    )
     files = [_as_file(path, truth, now) for path in list_kept(place)]
     inputs = _fingerprint(asked, files)
     scored, state, is_new = frozenset[str](), before, fresh or inputs is None or inputs != before.inputs
@@ -143,9 +150,10 @@ def _score_anew(
     with (
         opened_tables(asked.tables, spill, asked.limits, asked.folder / "predictions") as connection,
         explained_files([file.path for file in files]),
+        stoppable(connection, "truth", asked.stop),
     ):
         joined = Joined(connection, asked.truth, asked.target)
-        outcomes = joined.read_outcomes(asked.tables, asked.limits)
+        outcomes = joined.read_outcomes(asked.tables, asked.limits, asked.stop)
         mismatched = joined.find_mismatches(file for file, _ in of_key)
         fitting = [(file, kept) for file, kept in of_key if file.path not in mismatched]
         problems += _count_files(mismatched.values())
