@@ -248,7 +248,7 @@ def lineage(
     name: Annotated[
         str,
         Parameter(
-            help="A pipeline (its champion), a version of its model, a table, or a part as TABLE/PART; models/, training/ or tables/ before it says which."
+            help="A pipeline (its champion), a version of its model, a table, or a part as TABLE/PART; models/, training/, tables/ or truth/ before it says which."
         ),
     ],
     *,

@@ -59,6 +59,11 @@ class _Page:
             yield f"{_STEP * depth}training set: {count(made['rows'], 'row')}, SHA-256 {self._hash(made['sha256'])}{_made(made)}"
             yield from self._query(made, depth + 1)
             depth += 1
+        if made := self._told.get("truth"):
+            figures, predictions = count(made["rows"], "figure"), count(len(made["of"]), "kept prediction file")
+            yield f"truth: {figures} of {predictions}, SHA-256 {self._hash(made['sha256'])}{_made(made)}"
+            yield from self._query(made, 1)
+            depth = 1
         if self._told["inputs"] is None:
             yield f"{_STEP * depth}what it was made of was not kept by the version of Tidemill that made it, or is damaged; train again"
             return

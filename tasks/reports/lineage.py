@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,7 +31,7 @@ from tasks.reports.artifacts import key_of, never_ends_a_run
 from tasks.train.registry import Version, list_versions, read_champion
 from tasks.train.registry.version import ENVIRONMENT, read_environment
 
-Kind = Literal["model", "training set", "table", "part"]
+Kind = Literal["model", "training set", "truth", "table", "part"]
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def find_subject(folder: DataFolder, asked: str) -> Subject:
     """Return what a name stands for: a pipeline for its champion, a version, a table, or a part as table/part.
 
     Before names that are both, or to be plain, stands the folder: models/,
-    training/ or tables/.
+    training/, tables/, or truth/ of what a pipeline's past predictions have come to.
 
     Raises:
         ConfigError: nothing has the name, or a manifest cannot be read.
@@ -67,8 +67,8 @@ def find_subject(folder: DataFolder, asked: str) -> Subject:
     """
     tables, models = folder.tables(), _list_models(folder)
     section, _, name = asked.strip("/").partition("/")
-    if section in ("models", "training", "tables") and name:
-        return {"models": _find_model, "training": _find_training, "tables": _find_table}[section](folder, name)
+    if section in _SECTIONS and name:
+        return _SECTIONS[section](folder, name)
     pipeline, _, rest = asked.strip("/").partition("/")
     if pipeline in models and not (rest and pipeline in tables and not _named(rest, models[pipeline])):
         return _find_model(folder, asked.strip("/"))
@@ -122,6 +122,13 @@ def _find_training(folder: DataFolder, pipeline: str) -> Subject:
     return Subject("training set", pipeline, record.upstream, record)
 
 
+def _find_truth(folder: DataFolder, pipeline: str) -> Subject:
+    record = read_training_record(folder.truth(pipeline) / LINEAGE)
+    if record is None:
+        raise ConfigError(f"no scores of past predictions of {pipeline!r} are in {folder.root}; run truth first")
+    return Subject("truth", pipeline, record.upstream, record)
+
+
 def _find_table(folder: DataFolder, asked: str) -> Subject:
     table, _, part = asked.partition("/")
     tables = folder.tables()
@@ -146,6 +153,14 @@ def _find_table(folder: DataFolder, asked: str) -> Subject:
     return Subject("part", f"{table}/{found[0]}", Upstream(inputs, (alone, *before)), part=found[0])
 
 
+_SECTIONS: dict[str, Callable[[DataFolder, str], Subject]] = {
+    "models": _find_model,
+    "training": _find_training,
+    "tables": _find_table,
+    "truth": _find_truth,
+}
+
+
 def describe(subject: Subject, now: DataNow, folder: DataFolder) -> dict[str, Any]:
     """Return all that is known of what something was made of, and what is left of it now, as JSON-able data."""
     told: dict[str, Any] = {"kind": subject.kind, "name": subject.name}
@@ -153,7 +168,7 @@ def describe(subject: Subject, now: DataNow, folder: DataFolder) -> dict[str, An
         told["model"] = _describe_model(subject, subject.version, folder)
     if subject.training is not None:
         record = subject.training
-        told["training_set"] = {
+        told["truth" if subject.kind == "truth" else "training_set"] = {
             "rows": record.rows,
             "sha256": record.fingerprint,
             **_describe_made(record.made),

@@ -100,6 +100,18 @@ def test_a_step_that_cannot_be_converted_is_refused_by_its_name(tmp_path: Path) 
     assert not (tmp_path / "model.onnx").exists()
 
 
+def test_a_calibrated_model_is_refused(tmp_path: Path) -> None:
+    """Its correction is no step that a converter knows; the cure is told."""
+    held = held_of(tmp_path, "sklearn.linear_model.LogisticRegression", calibrate="sigmoid")
+
+    with pytest.raises(
+        TrainingError, match=r"^v0001-\w+: the step calibrate cannot be converted to ONNX; hand on a candidate without"
+    ):
+        write_onnx(held, tmp_path / "model.onnx")
+
+    assert not (tmp_path / "model.onnx").exists()
+
+
 def test_a_step_that_differs_is_refused_by_its_name(tmp_path: Path) -> None:
     """As where an empty text, which stands for a missing one there, is another one to the model."""
     held = held_of(tmp_path, "sklearn.linear_model.LogisticRegression")

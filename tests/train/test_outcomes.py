@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -24,10 +25,14 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
 
+from flows.cli.lineage import show_lineage
 from flows.truth import _judge
 from tasks.config import Pipeline
 from tasks.core.errors import ConfigError, TrainingError
-from tasks.core.storage import DataFolder
+from tasks.core.storage import DataFolder, hash_file, write_json
+from tasks.core.tables import MANIFEST
+from tasks.lineage.remains import DataNow
+from tasks.reports.lineage import describe, find_subject
 from tasks.train.assessment.assess import Assessment
 from tasks.train.assessment.conformal import Conformal, Covered
 from tasks.train.assessment.figures import Figure
@@ -147,8 +152,8 @@ def test_every_figure_is_that_of_a_plain_computation(project: Project) -> None:
     assert (judged.kept, judged.young, len(judged.scored), judged.is_new) == (4, 1, 2, True)
 
 
-def test_nothing_new_is_not_scored_again(project: Project) -> None:
-    """A week is scored anew where its rows have changed, and stays where what was predicted in it is gone."""
+def test_nothing_new_is_not_scored_again(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    """A week is scored anew where its rows have changed, and stays where what was predicted in it is gone; `lineage` tells what was read."""
     project.predict("SELECT * FROM rows WHERE row < 200", MONDAY)
     project.predict("SELECT * FROM rows WHERE row >= 150", MONDAY + timedelta(days=8))  # of 50 it was known by then
     frame = pd.DataFrame(project.columns)
@@ -161,7 +166,9 @@ def test_nothing_new_is_not_scored_again(project: Project) -> None:
     changed = project.judge(later)
     min((project.folder.truth("toy") / "predictions").iterdir()).unlink()
     cleaned = project.judge(later)
+    write_json(project.folder.table("outcomes") / MANIFEST, {"number": 3})
     whole = project.judge(later, query="SELECT row, y FROM outcomes WHERE true")
+    made_of = describe(find_subject(project.folder, "truth/toy"), DataNow(project.folder), project.folder)
 
     assert (len(first.scored), first.is_new) == (2, True)
     assert (len(again.scored), again.is_new) == (0, False)
@@ -171,6 +178,12 @@ def test_nothing_new_is_not_scored_again(project: Project) -> None:
     assert [week.figures for week in cleaned.weeks] == [week.figures for week in changed.weeks]
     assert [week.number("already") for week in whole.weeks] == [0, 50]
     assert [week.number("scored") for week in whole.weeks] == [200, 368]
+    assert made_of["truth"]["query"] == "SELECT row, y FROM outcomes WHERE true"
+    assert made_of["truth"]["sha256"] == hash_file(whole.path)
+    assert len(made_of["truth"]["of"]) == 1
+    assert [(table["name"], table["version"]) for table in made_of["tables"]] == [("outcomes", 3)]
+    assert show_lineage("truth/toy", project.folder.root, as_json=False, full=False, hashes=False) == 0
+    assert re.search(r"^truth: \d+ figures of 1 kept prediction file, SHA-256 ", capsys.readouterr().out)
     assert (
         "rejected 50 predictions of keys that were predicted more than truth.delay before; predict only"
         in changed.problems[-1]

@@ -18,7 +18,8 @@ from tasks.core.errors import ConfigError, TrainingError
 from tasks.core.escaping import count
 from tasks.core.sql import check_query, opened_tables, stoppable
 from tasks.core.sql_nodes import changing_functions, find_tables, is_changing, parse_tree, walk_nodes
-from tasks.core.storage import DataFolder, fingerprint, remove_stale_temp_files
+from tasks.core.storage import DataFolder, fingerprint, hash_file, remove_stale_temp_files
+from tasks.lineage.records import LINEAGE, TrainingRecord, make_record, take_upstream, write_record
 from tasks.train.data.training_set import table_state, versions
 from tasks.train.predict.awaited import WEEK, Kept, await_truth, list_kept, made_at, read_kept, week_of
 from tasks.train.registry.version import Version, list_versions
@@ -93,8 +94,11 @@ def judge_predictions(
     inputs = _fingerprint(asked, files)
     scored, state, is_new = frozenset[str](), before, fresh or inputs is None or inputs != before.inputs
     if is_new and files:
+        upstream = take_upstream(_read_tables(asked))  # before the query, as tables may move on meanwhile
         rows, state, scored = _score_anew(asked, files, rows, fresh=fresh)
-        keep_scores(place, rows)
+        made = make_record("sql", (file.path.name for file in files), truth.query)
+        kept = keep_scores(place, rows)
+        write_record(place / LINEAGE, TrainingRecord(hash_file(kept), len(rows), made, upstream))
         keep_state(place, replace(state, inputs=inputs or ""))
     weeks, names = tuple(by_week(rows)), {file.path.name for file in files}
     there = {name for name, known in state.weeks.items() if not names.isdisjoint(known.files)}
@@ -127,13 +131,18 @@ def _is_over(week: date, asked: _Asked) -> bool:
     return week_of(asked.now - asked.truth.delay).date() >= week + WEEK
 
 
+def _read_tables(asked: _Asked) -> list[Path]:
+    """Return the folders of the tables that the query names."""
+    named = {each.lower() for each in find_tables(parse_tree(asked.truth.query))}
+    return [path for name, path in sorted(asked.tables.items()) if name.lower() in named]
+
+
 def _fingerprint(asked: _Asked, files: Sequence[KeptFile]) -> str | None:
     """Return the fingerprint of all that decides the figures; None where the query's result changes with time alone."""
     tree, changing = parse_tree(asked.truth.query), changing_functions()
     if any(is_changing(node, changing) for node in walk_nodes(tree)):
         return None
-    named = {each.lower() for each in find_tables(tree)}
-    tables = {name: table_state(path) for name, path in sorted(asked.tables.items()) if name.lower() in named}
+    tables = {path.name: table_state(path) for path in _read_tables(asked)}
     listed = [(file.path.name, file.path.stat().st_size, file.counts, _is_over(file.week, asked)) for file in files]
     section = asked.truth.model_dump(mode="json")
     return fingerprint([_SCORING, section, asked.target, tables, listed, sorted(asked.versions), versions("duckdb")])
