@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tasks.convert.staging import file as staging
-from tests.convert.conftest import files_source, make_table, parts_of, read_rejects, read_rows, write_files
+from tests.convert.conftest import NO_LIMIT, files_source, make_table, parts_of, read_rejects, read_rows, write_files
 
 
 def lines(count: int = 1_000, **odd: str) -> list[str]:
@@ -118,3 +118,47 @@ def test_a_column_of_lists_is_not_doubted(tmp_path: Path) -> None:
     write_files(tmp_path, a_csv='text\n"a\nb\nc\nd\ne\nf\ng\nh"\nx\n')
 
     assert make_table(tmp_path, files_source()).rows_table == 2
+
+
+@pytest.mark.parametrize(
+    ("group", "rows", "rejects"),
+    [
+        ('"a\nb",1,2,3', 0, 1),
+        ('"a\nb",1,2', 1, 0),
+        ('"a\n1,b,2\nb",1,2,3', 1, 2),
+        ('"1,a,2\n3,b,4\n\n5,c,6\n"7,d,8', 2, 2),
+        ('"1,a,2\n3,b,4\n"5,c,6', 1, 2),
+        ('1,"a" b,"2\n3,c,4', 1, 1),
+    ],
+)
+@pytest.mark.parametrize("times", [2, 150])
+def test_what_is_a_row_is_so_beside_any_number_of_odd_quotes(
+    tmp_path: Path, group: str, rows: int, rejects: int, times: int
+) -> None:
+    """A record of several lines that is no row is a reject as a whole, unless a line of it is a record by itself: that one is a row."""
+    write_files(tmp_path, a_csv="\n".join(["x,y,z", *[group, "9,z,9", "9,z,9"] * times, ""]))
+
+    table = make_table(tmp_path, files_source(table=NO_LIMIT))
+
+    assert (table.rows_table, table.rows_rejected) == ((rows + 2) * times, rejects * times)
+
+
+@pytest.mark.parametrize("size", [64, 1000, 1 << 20])
+def test_what_is_a_row_is_so_in_blocks_of_any_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    """Of the records that end in a block as many quotes are odd as it holds: these are told as in one of all."""
+    groups = ['"1,a,2\n3,b,4\n\n5,c,6\n"7,d,8', '"a\nb",1,2,3', '"a\n1,b,2\nb",1,2,3', '9,"y\nz",9', "9,z,9"]
+    monkeypatch.setattr(staging, "BLOCK_BYTES", size)
+    write_files(tmp_path, a_csv="\n".join(["x,y,z", *groups * 30, ""]))
+
+    table = make_table(tmp_path, files_source(table=NO_LIMIT))
+
+    assert (table.rows_table, table.rows_rejected) == (30 * 5, 30 * 5)
+
+
+def test_blank_lines_beside_a_broken_one_alone_are_rows_where_they_are_kept(tmp_path: Path) -> None:
+    """No record is whole in such a file: each of the blank lines is none that is part of one."""
+    write_files(tmp_path, a_csv='x,y\n"1,a\n\n\n')
+
+    table = make_table(tmp_path, files_source(table=NO_LIMIT, read={"skip_blank": False}))
+
+    assert (table.rows_table, table.rows_rejected) == (2, 1)

@@ -9,7 +9,7 @@ import numpy as np
 
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.csv.parse import CsvBlock, end_with_line_feeds, has_returns_alone
-from tasks.convert.formats.csv.quotes import are_quoted_plainly
+from tasks.convert.formats.csv.quotes import are_quoted_plainly, find_quoted
 
 _BLANK_LINES = re.compile(rb"\n\n+")
 
@@ -26,7 +26,7 @@ def has_blank_lines(window: ByteView) -> bool:
 
 
 def as_lines(block: CsvBlock) -> CsvBlock:
-    """Return the same records, a line each, of which the block knows the places; the block itself where a line may end within quotes."""
+    """Return the same records, a line each, of which the block knows the places; where a line may end within quotes each with a line feed, unless a carriage return alone does so."""
     data = end_with_line_feeds(block.window)
     ends = ByteView.of(data).line_ends
     starts, stops = np.concatenate([[0], ends + 1]), np.concatenate([ends, [len(data)]])
@@ -34,7 +34,21 @@ def as_lines(block: CsvBlock) -> CsvBlock:
     places = filled if block.places is None else block.places[filled]
     window = ByteView.of(_BLANK_LINES.sub(b"\n", data).lstrip(b"\n"))
     lined = replace(block, window=window, raw=block.raw or block.window, places=places, told=None, laid=None)
-    return lined if is_quoted_plainly(lined) else block
+    return lined if is_quoted_plainly(lined) else _end_records_with_line_feeds(block)
+
+
+def _end_records_with_line_feeds(block: CsvBlock) -> CsvBlock:
+    """Return the same with a line feed for each carriage return alone outside quotes; the block itself where there is none, or one within."""
+    if not has_returns_alone(block.window):
+        return block
+    view = block.window.to_numpy()
+    quoted = find_quoted(view, block.quote, block.head.dialect.delimiter)
+    is_alone = view == ord("\r")
+    is_alone[:-1] &= view[1:] != ord("\n")
+    if quoted.open is not None or (is_alone & quoted.is_inside[:-1]).any():
+        return block
+    window = ByteView.of(np.where(is_alone, np.uint8(ord("\n")), view).tobytes())
+    return replace(block, window=window, raw=block.raw or block.window, told=None, laid=None)
 
 
 def is_quoted_plainly(block: CsvBlock) -> bool:

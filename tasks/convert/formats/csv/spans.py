@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from tasks.convert.files.byte_view import ByteView, Marks
+from tasks.convert.formats.csv.alone import LinesAlone
 from tasks.convert.formats.csv.quotes import Quoted, find_quoted
 from tasks.convert.formats.header import NUMBER_OR_DATE, pattern_of_values
 from tasks.convert.schema.misfits import cut_texts
@@ -35,7 +36,7 @@ def find_lines(data: bytes, quote: str, delimiter: str, width: int) -> np.ndarra
     """Return how many lines stand before each record of a block; None where `count_records` counts none."""
     window = ByteView.of(data.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in data else data)
     quoted = find_quoted(window.to_numpy(), quote, delimiter) if quote else None
-    last = _find_last(window, quoted, delimiter, width)
+    last = _find_last(window, quoted, (quote, delimiter), width)
     if last is None:
         return None
     starts, stops = _divide(window, last)
@@ -43,12 +44,12 @@ def find_lines(data: bytes, quote: str, delimiter: str, width: int) -> np.ndarra
     return lines
 
 
-def _find_last(window: ByteView, quoted: Quoted | None, delimiter: str, width: int) -> np.ndarray | None:
+def _find_last(window: ByteView, quoted: Quoted | None, marks: tuple[str, str], width: int) -> np.ndarray | None:
     """Return the place among the line feeds of each that ends a record; None where only a reader can tell."""
     ends = window.line_ends
     if quoted is None:
         return np.arange(len(ends))
-    if quoted.open is not None or _may_swallow(window, quoted, delimiter, width):
+    if quoted.open is not None or _may_swallow(window, quoted, marks, width):
         return None
     return np.flatnonzero(~quoted.hold(ends))
 
@@ -89,7 +90,7 @@ def find_spans(window: ByteView, quote: str, delimiter: str, width: int) -> Reco
     view = window.to_numpy()
     is_mark = view == ord(delimiter)
     quoted = find_quoted(view, quote, delimiter) if quote else None
-    last = _find_last(window, quoted, delimiter, width)
+    last = _find_last(window, quoted, (quote, delimiter), width)
     if last is None:
         return None
     if quoted is not None:
@@ -103,9 +104,9 @@ def find_spans(window: ByteView, quote: str, delimiter: str, width: int) -> Reco
     return RecordSpans(lines, below, starts, stops, widths, is_mark).take(is_filled)
 
 
-def _may_swallow(text: ByteView, quoted: Quoted, delimiter: str, width: int) -> bool:
+def _may_swallow(text: ByteView, quoted: Quoted, marks: tuple[str, str], width: int) -> bool:
     """Return whether a record of several lines may be a line whose quote is stray, and records below it."""
-    return bool(_are_several(text, quoted, _group_lines(text, quoted), delimiter, width).any())
+    return bool(_are_several(text, quoted, _group_lines(text, quoted), LinesAlone(text, *marks), width).any())
 
 
 def _group_lines(text: ByteView, quoted: Quoted) -> tuple[np.ndarray, np.ndarray]:
@@ -119,31 +120,29 @@ def _group_lines(text: ByteView, quoted: Quoted) -> tuple[np.ndarray, np.ndarray
 
 
 def _are_several(
-    text: ByteView, quoted: Quoted, lines: tuple[np.ndarray, np.ndarray], delimiter: str, width: int
+    text: ByteView, quoted: Quoted, grouped: tuple[np.ndarray, np.ndarray], lines: LinesAlone, width: int
 ) -> np.ndarray:
     """Return whether each record, of which these are the first and the last line, may be a line whose quote is stray, and records below it.
 
     One with many lines like records may be, and one with something behind a closing quote, or not of `width` fields,
-    of which the last line may be a record.
+    of which other lines are records.
     """
-    first, last = lines
+    delimiter, (first, last) = lines.delimiter, grouped
     found = np.zeros(len(first), dtype=bool)
     tall = np.flatnonzero((last > first) & (width > 1))
     if not len(tall):
         return found
+    may_be, below = np.zeros(len(tall), dtype=bool), last[tall] + 1
     view, (starts, stops) = text.to_numpy(), text.line_spans_of_any_end
-    begins, lasts, ends = starts[first[tall]], starts[last[tall]], stops[last[tall]]
     is_mark = view == ord(delimiter)
-    marks = Marks(is_mark)
-    may_be = marks.count_before(ends) - marks.count_before(lasts) >= width - 1
-    if len(places := np.flatnonzero(may_be)):
-        odd, (begins_of, ends_of) = quoted.find_odd(view, delimiter), (begins[places], ends[places])
+    places = np.flatnonzero(_count_among(lines.delimiters >= width - 1, first[tall] + 1, below))
+    if len(places):
+        odd, begins, ends = quoted.find_odd(view, delimiter), starts[first[tall[places]]], stops[last[tall[places]]]
         outside = Marks(is_mark & ~quoted.is_inside[:-1])
-        widths = outside.count_before(ends_of) - outside.count_before(begins_of) + 1
-        unlike = (widths != width) | (np.searchsorted(odd, ends_of) > np.searchsorted(odd, begins_of))
-        may_be[places], places = unlike, places[unlike]
+        is_unlike = outside.count_before(ends) - outside.count_before(begins) != width - 1
+        places = places[is_unlike | (np.searchsorted(odd, ends) > np.searchsorted(odd, begins))]
         if len(places):
-            may_be[places] = _may_be_records(view, quoted, (marks, outside), (lasts[places], ends[places]), width)
+            may_be[places] = may_be_stray(lines, first[tall[places]], below[places], width)
     many = np.flatnonzero(last[tall] - first[tall] > MANY_LINES)
     if len(many):
         may_be[many] |= LinesAlike(text, delimiter, width).are_records(first[tall[many]] + 1, last[tall[many]])
@@ -151,26 +150,21 @@ def _are_several(
     return found
 
 
-def _may_be_records(
-    view: np.ndarray, quoted: Quoted, marks: tuple[Marks, Marks], bounds: tuple[np.ndarray, np.ndarray], width: int
-) -> np.ndarray:
-    """Return whether lines that begin within quotes, and end in none, may be records of `width` fields by themselves.
+def may_be_stray(lines: LinesAlone, first: np.ndarray, below: np.ndarray, width: int) -> np.ndarray:
+    """Return of records of several lines that are not quoted as they ought to be, or of other fields than `width`, whether the quote of the first is stray, and the lines below it are records.
 
-    Of `marks` the first are all delimiters, the others those outside quotes. By itself the quote that closes the field is a
-    character of one, unless it stands where one begins: then it opens one, which goes on to the end if no other closes it.
+    They are where each is one by itself, or where one is that is quoted as it ought to be, between blank lines or
+    others: no row is lost in a record that is none.
     """
-    (begins, ends), (every, outside) = bounds, marks
-    closing = np.append(quoted.closing, len(view) - 1)[np.searchsorted(quoted.closing, begins)]
-    quote, delimiters = view[closing], every.count_before(ends) - every.count_before(begins)
-    above = every.count_before(closing) - every.count_before(begins)
-    is_begin = (closing == begins) | (every.count_before(closing) > every.count_before(np.maximum(closing - 1, 0)))
-    below = outside.count_before(ends) - outside.count_before(begins)
-    is_told = (closing < ends) & (view[np.minimum(closing + 1, len(view) - 1)] != quote)
-    if is_begin.any():
-        quotes = Marks(view == quote[0])
-        is_told &= ~is_begin | (quotes.count_before(ends) - quotes.count_before(closing) == 1)
-    fields = above + np.where(is_begin, 0, below) + 1
-    found: np.ndarray = (delimiters == width - 1) | ~is_told | (fields == width)
+    is_any = _count_among(lines.are_whole(width), first + 1, below) > 0
+    found: np.ndarray = is_any | (_count_among(lines.are_records(width), first + 1, below) == below - first - 1)
+    return found
+
+
+def _count_among(are: np.ndarray, first: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """Return how many of the lines from each to before another are."""
+    counts = np.append(np.int32(0), np.cumsum(are, dtype=np.int32))
+    found: np.ndarray = counts[below] - counts[first]
     return found
 
 
@@ -180,9 +174,10 @@ class LaidLines:
 
     `doubtful` are the first lines of records that may be several, or are not closed, as the one from line `open` on. `below` is the line below the whole
     records with which the text begins, of which `whole` are the first lines, blank ones left out; 0 where only a reader
-    can tell, or more than half of the bytes are of none.
+    can tell, or more than half of the bytes are of none. `alone` are the lines, each by itself.
     """
 
+    alone: LinesAlone
     starts: np.ndarray
     quoted: np.ndarray
     is_first: np.ndarray
@@ -197,7 +192,8 @@ def lay_lines(text: ByteView, quote: str, delimiter: str, width: int) -> LaidLin
     view, (starts, stops) = text.to_numpy(), text.line_spans_of_any_end
     quoted = find_quoted(view, quote, delimiter)
     first, last = _group_lines(text, quoted)
-    several = _are_several(text, quoted, (first, last), delimiter, width)
+    alone = LinesAlone(text, quote, delimiter)
+    several = _are_several(text, quoted, (first, last), alone, width)
     closed = len(first) - (quoted.open is not None)
     below = end = int(last[closed - 1]) + 1 if closed else 0
     if several[:closed].any() or (below < len(starts) and starts[below] < len(text) // 2):
@@ -209,7 +205,14 @@ def lay_lines(text: ByteView, quote: str, delimiter: str, width: int) -> LaidLin
     quotes = Marks(view == ord(quote))
     has_quote = np.diff(quotes.count_before(np.append(starts, len(text)))) > 0
     return LaidLines(
-        starts, np.flatnonzero(has_quote), is_first, first[several], end, below, first[:closed][is_filled[:closed]]
+        alone,
+        starts,
+        np.flatnonzero(has_quote),
+        is_first,
+        first[several],
+        end,
+        below,
+        first[:closed][is_filled[:closed]],
     )
 
 

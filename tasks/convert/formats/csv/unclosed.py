@@ -1,35 +1,71 @@
-"""The lines that open a quote which nothing closes, where there are so many of them that each is one but for what is well formed."""
+"""The lines that open a quote which nothing closes, and the records that may be such a line and others below it, told of all at once."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 
 from tasks.convert.files.byte_view import ByteView, Marks
+from tasks.convert.formats.csv.alone import LinesAlone
 from tasks.convert.formats.csv.quotes import are_of
-from tasks.convert.formats.csv.spans import MANY_LINES, LaidLines
+from tasks.convert.formats.csv.spans import MANY_LINES, LaidLines, LinesAlike, may_be_stray
 
 _NONE = -1
 _STEPS = 20
 
 
-def find_unclosed(text: ByteView, laid: LaidLines, line: int, quote: str, delimiter: str, width: int) -> np.ndarray:
-    """Return the lines from one on that have a quote, and begin no record of `width` fields which are quoted as they ought to be.
+@dataclass(frozen=True)
+class Unclosed:
+    """The lines that open a quote which is never closed; and the first lines of the records that run over many lines like records, and the ones below them, of which some were `doubted`."""
 
-    Those within such a record are passed over, and those of the records in which each quote counts,
+    lines: np.ndarray
+    first: np.ndarray
+    below: np.ndarray
+    is_doubted: np.ndarray
+
+
+def find_unclosed(text: ByteView, laid: LaidLines, alike: LinesAlike, width: int) -> Unclosed:
+    """Return the lines that have a quote, and begin no record, or one that is more likely a line whose quote is stray, and records below it.
+
+    Those within a record are passed over, and those of the records in which each quote counts,
     down to the next that may be several. Where each of them leads is told at once, and then followed.
     """
-    quoted, count = laid.quoted, len(laid.starts)
-    lines = np.where(laid.is_first[quoted], _find_next(laid.doubtful, count)[quoted], quoted)
-    is_last = lines == count
-    below = _find_below(text, laid.starts, np.minimum(lines, count - 1), quote, delimiter, width)
-    next_line = np.where(is_last, count, np.where(below == _NONE, lines + 1, below))
+    lines, quoted, count = laid.alone, laid.quoted, len(laid.starts)
+    begins = np.where(laid.is_first[quoted], _find_next(laid.doubtful, count)[quoted], quoted)
+    is_last = begins == count
+    first = np.minimum(begins, count - 1)
+    below = _find_below(text, lines, first, width)
+    odd = np.flatnonzero(~is_last & (below == _NONE))
+    below[odd] = lines.find_ends(first[odd])
+    is_unclosed, (is_tall, is_doubted) = below > count, np.zeros((2, len(quoted)), dtype=bool)
+    several = odd[(below[odd] <= count) & (below[odd] - first[odd] > 1) & (width > 0)]
+    if len(several):
+        is_tall[several], is_doubted[several] = _doubt(lines, alike, first[several], below[several], width)
+    is_unclosed |= is_doubted
+    next_line = np.where(is_last, count, np.where(is_unclosed, first + 1, below))
     is_quoted = np.zeros(count, dtype=bool)
     is_quoted[quoted] = True
-    steps = np.append(0, np.cumsum(is_quoted))[next_line]
-    first = int(np.searchsorted(quoted, line))
-    nodes = first + _follow(steps[first:] - first)
-    found: np.ndarray = lines[nodes[(below[nodes] == _NONE) & ~is_last[nodes]]]
-    return found
+    nodes = _follow(np.append(0, np.cumsum(is_quoted))[next_line])
+    nodes = nodes[~is_last[nodes]]
+    tall = nodes[is_tall[nodes]]
+    return Unclosed(first[nodes[is_unclosed[nodes]]], first[tall], below[tall], is_doubted[tall])
+
+
+def _doubt(
+    lines: LinesAlone, alike: LinesAlike, first: np.ndarray, below: np.ndarray, width: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return of records of several lines whether they run over many like records, and whether the quote of the first is taken for a stray one."""
+    fields, junk = lines.count_fields(first, below)
+    is_odd, is_divided = (fields != width) | (junk > 0), lines.are_divided(width)
+    is_tall = alike.are_records(first + 1, below - 1)
+    # Of a stray quote the lines that it opens and closes in are records too; of a text of records one is longer.
+    is_doubted = np.where(
+        is_tall,
+        is_odd | (is_divided[first] & is_divided[below - 1]),
+        is_odd & may_be_stray(lines, first, below, width),
+    )
+    return is_tall, is_doubted
 
 
 def _follow(following: np.ndarray) -> np.ndarray:
@@ -55,15 +91,13 @@ def _follow(following: np.ndarray) -> np.ndarray:
     return np.flatnonzero(is_met)
 
 
-def _find_below(
-    text: ByteView, starts: np.ndarray, lines: np.ndarray, quote: str, delimiter: str, width: int
-) -> np.ndarray:
+def _find_below(text: ByteView, among: LinesAlone, lines: np.ndarray, width: int) -> np.ndarray:
     """Return of lines the one below the record that each begins, of so many fields, quoted as they ought to be, and of few lines; -1 where it begins none.
 
     The record ends with the first line before whose end as many quotes open as close. Those before the line tell by
     their number alone which of its quotes would open: every other one, from the first of the line on.
     """
-    view = text.to_numpy()
+    view, (starts, _), (quote, delimiter) = text.to_numpy(), text.line_spans_of_any_end, (among.quote, among.delimiter)
     bounds, is_quote, is_mark = np.append(starts, len(view)), view == ord(quote), view == ord(delimiter)
     is_inside = np.bitwise_xor.accumulate(is_quote.view(np.uint8)).view(bool)
     before = Marks(is_quote).count_before(bounds)
@@ -80,27 +114,6 @@ def _find_below(
             places = places[marks.count_before(below) - marks.count_before(first) == max(width - 1, 0)]
         found[places] = ends[places]
     return found
-
-
-def are_closed(text: ByteView, starts: np.ndarray, lines: np.ndarray, quote: str, delimiter: str) -> np.ndarray:
-    """Return whether a record that begins with each of the lines ends in the text, quoted as it ought to be or not; where it is not told it may.
-
-    In it quotes open and close in turns, from the first that begins a field to the next in the turn to open that
-    begins none.
-    """
-    view = text.to_numpy()
-    is_quote = view == ord(quote)
-    before, quotes = Marks(is_quote).count_before(np.append(starts, len(view))), np.flatnonzero(is_quote)
-    is_begin = are_of(f"{delimiter}\r\n".encode(), view[quotes - 1]) | (quotes == 0)
-    is_odd = ~is_begin & np.append(True, np.diff(quotes) > 1)[: len(quotes)]
-    opening = _find_next(np.flatnonzero(is_begin), len(quotes))[before[lines]]
-    ends = _find_ends(before, lines, opening % 2)
-    found = before[lines + 1] <= opening  # nothing opens in the line itself
-    for turn in (0, 1):
-        odd = _find_next(np.flatnonzero(is_odd[turn::2]) * 2 + turn, len(quotes))
-        is_sure = before[np.maximum(ends, 0)] <= odd[opening]
-        found |= (opening % 2 == turn) & (ends != _NONE) & is_sure
-    return np.asarray(found)
 
 
 def _find_ends(before: np.ndarray, lines: np.ndarray, parity: np.ndarray) -> np.ndarray:
