@@ -104,15 +104,25 @@ def test_fits_and_metrics_are_those_of_plain_sklearn(evaluate: Evaluate, name: s
         assert len(shown) == (7 if classifies else 4)
 
 
-def test_the_hold_out_is_judged_by_weights(jobs: Jobs) -> None:
-    """Score, interval and importances are of the held-out rows as they count."""
+def test_the_hold_out_is_judged_by_weights(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Score, interval and importances are of the held-out rows as they count; the model is asked once a feature."""
     table, x, y, w = weighted("breast_cancer")
     table |= {"x1": table["x0"]}
     x[:, 1] = x[:, 0]
     job = jobs(table, query=QUERY, metric="roc_auc", positive=1, weights="w")["logistic"]
 
-    judged, importances = judge_finalist(job), measure_importances(job)
+    judged = judge_finalist(job)
+    asked, say = list[int](), LogisticRegression.decision_function
 
+    def count(model: LogisticRegression, rows: Any) -> Any:
+        asked.append(len(rows))
+        return say(model, rows)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LogisticRegression, "decision_function", count)
+        importances = measure_importances(job)
+
+    assert len(asked) == 1 + len(importances)
     train, test = job.split.sides()
     plain = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000, random_state=42))
     plain.fit(x[train], y[train], logisticregression__sample_weight=w[train])

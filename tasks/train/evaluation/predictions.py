@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from tasks.train.data.training_set import Problem
 from tasks.train.data.types import Array
 from tasks.train.evaluation.metrics import ModelOutput, compute, metric_scoring, quick_scoring, score_all
 from tasks.train.evaluation.statistics import Score
-from tasks.train.models.ensembles import parts_of
+from tasks.train.models.ensembles import is_vote_of_classes, parts_of
 from tasks.train.models.estimators import is_own_object
 from tasks.train.models.model_file import prove_saving
 from tasks.train.models.own import check_answers, check_length
@@ -145,6 +146,8 @@ class Predictions:
             prove_saving(self._model, self._frame, trusted)
 
     def _call_model(self, method: str) -> Array:
+        if method == "predict" and is_vote_of_classes(self._model):  # whose members would all be asked a second time
+            return np.asarray(self._model.classes_[np.argmax(self._call("predict_proba"), axis=1)])
         answers = np.asarray(getattr(self._model, method)(self._frame))
         if isinstance(self._model, Pipeline):
             check_length(self._model, answers, len(self.truth))
@@ -195,6 +198,24 @@ def scoring_of(
         return Predictions(model, frame, truth, taken, positive).figure(metric)
 
     return score
+
+
+class Answers:
+    """What a model says of the rows of a frame, of which it is asked once, however many parts of them are taken."""
+
+    def __init__(self, model: Pipeline, frame: pd.DataFrame) -> None:
+        self._model = model
+        self._asked = cache(lambda method: np.asarray(getattr(model, method)(frame)))
+
+    def taken(self, rows: slice) -> Any:
+        """Return a model that says of any rows what is said of these."""
+        found = SimpleNamespace()
+        for method in ("predict", "predict_proba", "decision_function"):
+            if hasattr(self._model, method):
+                setattr(found, method, lambda _, method=method: self._asked(method)[rows])
+        if hasattr(self._model, "classes_"):
+            found.classes_ = self._model.classes_
+        return found
 
 
 def _weighing(weight: Array | None) -> dict[str, Array]:

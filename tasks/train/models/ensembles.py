@@ -120,6 +120,11 @@ def members_of(model: Pipeline) -> dict[str, Pipeline]:
     return dict(vote.named_estimators_)
 
 
+def is_vote_of_classes(model: object) -> bool:
+    """Return whether a model is a vote, which says the class of which the mean of its members' probabilities is greatest."""
+    return isinstance(model, Pipeline) and isinstance(model[-1], VotingClassifier)
+
+
 def parts_of(model: Pipeline) -> list[Any]:
     """Return what tells a pipeline's answers: its estimator, and of an ensemble those of its members."""
     last = model[-1]
