@@ -19,18 +19,20 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 import xlsxwriter
+from openpyxl.utils.datetime import from_excel
 
 from tasks.config import Column
 from tasks.convert.formats import parquet
-from tasks.convert.formats.excel import workbook
+from tasks.convert.formats.excel import doubts, workbook
 from tasks.convert.formats.excel.cells import Grid
 from tasks.convert.formats.json import damaged, document, lines, mixed
 from tasks.convert.formats.json import rows as rows_module
 from tasks.convert.formats.json import table as json_table
 from tasks.convert.formats.json.names import SAMPLE_BYTES, LinesRead
 from tasks.convert.formats.json.table import SAMPLE_LINES
-from tasks.convert.schema import affixes, moments, types, written
+from tasks.convert.schema import affixes, moments, spelling, types, values, written
 from tasks.convert.schema.cleaning import clean
+from tasks.convert.schema.shapes import Shape
 from tasks.convert.schema.values import cast_texts, tell_unfit
 from tasks.convert.table import job
 from tests.benchmarks.json_lines import write_records
@@ -444,3 +446,73 @@ def test_each_different_text_is_told_once_and_no_plain_digits_are_matched(monkey
     assert set(told.to_pylist()) == {"'x' is not an int"}
     assert len(told) == ROWS - len(range(0, ROWS, 3))
     assert sum(matched) < FEW
+
+
+@pytest.mark.parametrize(
+    ("examples", "tried"),
+    [(["x5", "1"], 0), (["5", "apple"], 0), (["1,234", "5"], 5), (["1.5", "5"], 4)],
+)
+def test_no_declaration_is_tried_twice(monkeypatch: pytest.MonkeyPatch, examples: list[str], tried: int) -> None:
+    """Of a column of texts; and none where many of them begin as no number does."""
+    calls: list[Column] = []
+    find_misfits = spelling.find_misfits
+
+    def counted(texts: pa.ChunkedArray, way: Column) -> set[int]:
+        calls.append(way)
+        return find_misfits(texts, way)
+
+    monkeypatch.setattr(spelling, "find_misfits", counted)
+
+    spelling.find_spelling([Shape(FEW, each) for each in examples], 0, [".", ","], are_texts=False)
+
+    assert len(calls) <= tried
+    assert len(calls) == len(set(map(repr, calls)))
+
+
+def test_days_before_1900_are_told_many_at_once() -> None:
+    """As openpyxl tells each: of days, and of times to the millisecond."""
+    serials = [-n / 48 for n in range(1, ROWS)] + [-693_593.0, -1e-17, -0.123456789, -100.999999999]
+
+    texts = doubts.tell_days(serials)
+
+    assert texts.to_pylist() == [from_excel(each).isoformat().removesuffix("T00:00:00") for each in serials]
+    assert count_calls(lambda: doubts.tell_days(serials)) < 2 * FEW
+    with pytest.raises(OverflowError):
+        doubts.tell_days([-693_594.0])
+
+
+def test_what_a_column_of_plain_numbers_is_is_not_told_of_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a sheet of many columns, all are judged at once but those of texts."""
+    judged: list[pa.ChunkedArray] = []
+    infer_type = values.infer_type
+
+    def counted(texts: pa.ChunkedArray) -> types.TypeName:
+        judged.append(texts)
+        return infer_type(texts)
+
+    monkeypatch.setattr(values, "infer_type", counted)
+    with xlsxwriter.Workbook(inbox(tmp_path) / "a.xlsx") as book:
+        sheet = book.add_worksheet()
+        sheet.write_row(0, 0, [f"c{n}" for n in range(FEW)])
+        sheet.write_row(1, 0, [n + 0.5 for n in range(FEW - 1)] + ["x"])
+
+    table = make_table(tmp_path, files_source())
+
+    assert list(table.types.values()) == ["float"] * (FEW - 1) + ["string"]
+    assert 0 < len(judged) < FEW // 2
+
+
+def test_a_number_behind_a_blank_is_none_the_less_one(tmp_path: Path, calls: Counter[str]) -> None:
+    """Whoever wrote the sheet set a blank before it; a text of a formula keeps its own."""
+    with xlsxwriter.Workbook(tmp_path / "a.xlsx") as book:
+        sheet = book.add_worksheet()
+        sheet.write_row(0, 0, ["v", "w"])
+        sheet.write_row(1, 0, [123, 5])
+    with zipfile.ZipFile(tmp_path / "a.xlsx") as source, zipfile.ZipFile(inbox(tmp_path) / "a.xlsx", "w") as target:
+        for name in source.namelist():
+            target.writestr(name, source.read(name).replace(b"<v>123", b"<v> 123"))
+
+    make_table(tmp_path, files_source())
+
+    assert read_rows(tmp_path) == [{"v": 123, "w": 5}]
+    assert calls["CarefulWorkbook"] == 1

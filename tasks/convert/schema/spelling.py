@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -23,6 +23,9 @@ _FEW = 0.05  # of the values: more that are none make a column of texts
 _MARKS = re.compile(r"[^\w%‰$€£¥°\u20a0-\u20cf]+")
 _CODE = re.compile(r"\+?0\d|0[xX]|\+\d+$")
 _DATED = re.compile(r"\d{1,4}[./-]\d{1,2}[./-]\d{2,4}|.*\b[A-Za-z]{3,}\b.*\d{4}")
+_NO_NUMBER = re.compile(r"\s*(?!inf|nan)[^\W\d_]", re.IGNORECASE)
+"""What begins so is no number unless it begins with a unit."""
+_DIGIT = re.compile(r"\d")
 _SIGNS = {",": ("", ".", " ", "'"), ".": ("", ",", " ", "'", "_")}
 """What may separate thousands, by what separates decimals."""
 
@@ -77,8 +80,9 @@ def find_spelling(
     """
     found = [each for each in shapes if each.example.strip() not in NULL_TEXTS]
     values = sum(each.times for each in found) + unknown
+    column = _Texts(found, values)
     best: Spelling | None = None
-    for spelling in (*_as_numbers(found, values, decimals), *_as_dates(found, values), *_as_truths(found, values)):
+    for spelling in (*_as_numbers(column, decimals), *_as_dates(column), *_as_truths(column)):
         odd = sum(each.times for each in spelling.odd)
         if are_texts and (2 * odd < values or spelling.kind == "truths"):
             continue
@@ -87,16 +91,32 @@ def find_spelling(
     return best if best is not None and values - best.fitting <= values * _FEW else None
 
 
-def _judge(
-    kind: Kind, shapes: Sequence[Shape], values: int, declared: Mapping[str, Any], plain: Mapping[str, Any]
-) -> Spelling:
-    """Return what fits a declaration; odd is what does not fit `plain`, the one that would be inferred."""
-    misfits, odd = _misfits(shapes, declared), _misfits(shapes, plain)
-    others = [shapes[place] for place in sorted(misfits)]
-    unknown = values - sum(each.times for each in shapes)
-    if unknown:
-        others.append(Shape(unknown, ""))
-    return Spelling(kind, declared, values, [shapes[place] for place in sorted(odd - misfits)], others)
+@dataclass(frozen=True)
+class _Texts:
+    """The shapes of a column's texts and how many values it has, and of each declaration that was tried the shapes that do not fit."""
+
+    shapes: Sequence[Shape]
+    values: int
+    tried: dict[str, set[int]] = field(default_factory=dict)
+
+    def judge(self, kind: Kind, declared: Mapping[str, Any], plain: Mapping[str, Any]) -> Spelling:
+        """Return what fits a declaration; odd is what does not fit `plain`, the one that would be inferred."""
+        shapes, misfits, odd = self.shapes, self._misfits(declared), self._misfits(plain)
+        others = [shapes[place] for place in sorted(misfits)]
+        unknown = self.values - sum(each.times for each in shapes)
+        if unknown:
+            others.append(Shape(unknown, ""))
+        return Spelling(kind, declared, self.values, [shapes[place] for place in sorted(odd - misfits)], others)
+
+    def has_many(self, are: Iterable[bool]) -> bool:
+        """Return whether so many values are none of a kind, which is told of each shape, that the column is one of texts."""
+        return sum(each.times for each, is_none in zip(self.shapes, are, strict=True) if is_none) > self.values * _FEW
+
+    def _misfits(self, declared: Mapping[str, Any]) -> set[int]:
+        way = declaration_of(declared)
+        if way not in self.tried:
+            self.tried[way] = _misfits(self.shapes, declared)
+        return self.tried[way]
 
 
 def _misfits(shapes: Sequence[Shape], declared: Mapping[str, Any]) -> set[int]:
@@ -105,22 +125,30 @@ def _misfits(shapes: Sequence[Shape], declared: Mapping[str, Any]) -> set[int]:
     return find_misfits(texts, Column(**declared)) | unknown
 
 
-def _as_numbers(shapes: Sequence[Shape], values: int, decimals: Sequence[str]) -> Iterator[Spelling]:
-    """Yield the best way to read numbers; none where digits are those of codes, as of 007, or most are no numbers."""
+def _as_numbers(column: _Texts, decimals: Sequence[str]) -> Iterator[Spelling]:
+    """Yield the best way to read numbers; none where digits are those of codes, as of 007, or many are no numbers."""
+    shapes, values = column.shapes, column.values
     written = [each for each in shapes if AMOUNT.fullmatch(each.example.strip())]
     if 2 * sum(each.times for each in written) < values or any(_CODE.match(each.example.strip()) for each in shapes):
         return
+    if column.has_many(map(_is_no_number, shapes)):
+        return
     plain: Mapping[str, Any] = {"type": "float"} if decimals[0] == "." else {"type": "float", "decimal": decimals[0]}
-    best, either = _judge("numbers", shapes, values, plain, plain), ""
+    best, either = column.judge("numbers", plain, plain), ""
     for sign, way in _ways_to_write(shapes, decimals):
-        read = _judge("numbers", shapes, values, way, plain)
+        read = column.judge("numbers", way, plain)
         is_other = best.declared.get("thousands") == sign != best.declared.get("decimal", ".")
         if read.fitting > best.fitting:
             best, either = read, ""
         elif read.fitting == best.fitting and is_other and decimals[0] != ",":
             either = either or declaration_of(way)
-    whole = _judge("numbers", shapes, values, {**best.declared, "type": "int"}, plain)
+    whole = column.judge("numbers", {**best.declared, "type": "int"}, plain)
     yield replace(whole if whole.fitting == best.fitting else best, either=either)
+
+
+def _is_no_number(shape: Shape) -> bool:
+    text = shape.example
+    return _NO_NUMBER.match(text) is not None and (_DIGIT.search(text) is None or _units_of(text) is None)
 
 
 def _ways_to_write(shapes: Sequence[Shape], decimals: Sequence[str]) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -145,24 +173,24 @@ def _units_of(text: str) -> list[str] | None:
     return units if are_known else None
 
 
-def _as_dates(shapes: Sequence[Shape], values: int) -> Iterator[Spelling]:
+def _as_dates(column: _Texts) -> Iterator[Spelling]:
     """Yield the one way to read dates that fits most; none where two fit alike."""
-    dated = sum(each.times for each in shapes if _DATED.match(each.example.strip()))
-    if 2 * dated < values:
+    dated = sum(each.times for each in column.shapes if _DATED.match(each.example.strip()))
+    if 2 * dated < column.values or column.has_many(_DIGIT.search(each.example) is None for each in column.shapes):
         return
     formats = [{"type": "date"}, {"type": "timestamp"}]
     formats += [{"type": "timestamp" if "%H" in each else "date", "format": each} for each in DATE_FORMATS]
-    found = [_judge("dates", shapes, values, each, {"type": "timestamp"}) for each in formats]
+    found = [column.judge("dates", each, {"type": "timestamp"}) for each in formats]
     most = max(each.fitting for each in found)
     best = [each for each in found if each.fitting == most]
     if len(best) == 1 or best[0].declared == {"type": "date"}:
         yield best[0]
 
 
-def _as_truths(shapes: Sequence[Shape], values: int) -> Iterator[Spelling]:
+def _as_truths(column: _Texts) -> Iterator[Spelling]:
     """Yield the words for true and for false, where both are there."""
-    words = {each.example.strip().lower() for each in shapes}
+    words = {each.example.strip().lower() for each in column.shapes}
     for true, false in WORDS:
         if true in words and false in words:
             declared = {"type": "bool", "true": [true], "false": [false]}
-            yield _judge("truths", shapes, values, declared, {"type": "bool"})
+            yield column.judge("truths", declared, {"type": "bool"})

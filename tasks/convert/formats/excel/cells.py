@@ -22,6 +22,7 @@ MAX_ROWS = 1_048_576  # Excel's own
 MAX_CELLS = 16 * 1024 * 1024  # each of some 60 bytes, of which few are kept
 CURE = "save the sheet as .csv, which is read piece by piece"
 EXACT = 2.0**53  # from here on a float may be another whole number than the one that is written
+_BEYOND_INT = 2.0**63
 _PIECE_CELLS, _PIECE_ROWS, _HEAD_ROWS = 32 * 1024, 256, 32
 _NULLS = ("", "#N/A", "#DIV/0!", "#REF!", "#VALUE!", "#NAME?", "#NUM!", "#NULL!")
 
@@ -177,6 +178,8 @@ def _texts_of(values: Sequence[Any], kinds: set[type]) -> pa.Array:
         return pa.array(values, pa.string())
     if kinds == {float}:
         return _texts_of_numbers(values)
+    if kinds == {time} and not any(map(_MICROSECOND, values)):
+        return pa.array(values, pa.time32("s")).cast(pa.string())
     if kinds == {date}:
         return pa.array(values, pa.date32()).cast(pa.string())
     if kinds == {datetime} and not any(map(_MICROSECOND, values)):
@@ -188,7 +191,7 @@ def _texts_of(values: Sequence[Any], kinds: set[type]) -> pa.Array:
 def _texts_of_numbers(values: Sequence[float]) -> pa.Array:
     """Return numbers as texts, whole ones without a point."""
     numbers = np.array(values)
-    if not (np.abs(numbers) < EXACT).all():
+    if not (np.abs(numbers) < _BEYOND_INT).all():
         return pa.array(map(_of_number, values), pa.string())
     whole = numbers == np.floor(numbers)
     digits = pa.array(numbers.astype(np.int64)).cast(pa.string())

@@ -36,13 +36,14 @@ from tasks.convert.schema.blocks import EXAMPLE, Guess, RawBlock
 from tasks.convert.schema.misfits import make_misfits, make_records
 from tasks.convert.schema.names import name_columns
 from tasks.convert.schema.types import TypeName
-from tasks.convert.schema.values import infer_type, take_out
+from tasks.convert.schema.values import infer_columns, infer_type, take_out
 from tasks.core.errors import TableError
 from tasks.core.escaping import count
 
 _JUDGED_ROWS = 50
 _SPAN = 65_536  # rows looked at together
 _NAMED = 5
+_FEW_ROWS, _FEW_BYTES = 1000, 2**26
 _READER_BYTES = 25 * 2**20
 
 
@@ -84,8 +85,10 @@ def read_excel(data: bytes, reading: Reading, nulls_of: NullsOf = nothing_declar
     columns, written = _taken(grid.columns, places), _taken(grid.written, places)
 
     def types_of(rows: int) -> dict[str, TypeName]:
-        found = zip(names, columns, written, strict=True)
-        return {n: _type_of(values.slice(0, rows), texts.slice(0, rows), nulls_of(n)) for n, values, texts in found}
+        own = {n: values.slice(0, rows) for n, values in zip(names, columns, strict=True)}
+        told = _infer(pa.table({n: take_out(values, nulls_of(n)) for n, values in own.items()}))
+        texts = {n: values.slice(0, rows) for n, values in zip(names, written, strict=True)}
+        return {n: _type_of(told[n], values, texts[n], nulls_of(n)) for n, values in own.items()}
 
     def locate(chosen: np.ndarray) -> pa.Table:
         return _records(grid, places[chosen])
@@ -218,10 +221,16 @@ def _warn_of_formulas(counts: Mapping[int, int], sheet: str, names: Sequence[str
     ]
 
 
-def _type_of(texts: pa.ChunkedArray, written: pa.ChunkedArray, nulls: Collection[str]) -> TypeName:
-    """Return the type of a column: of texts where a cell is one, be it 1.10, unless it means null or all are times."""
-    name = infer_type(take_out(texts, nulls))
-    if name in ("string", *TIME_TYPES):
+def _infer(table: pa.Table) -> dict[str, TypeName]:
+    """Return the narrowest type of each column: of few rows that of all columns at once, of which a sheet may have thousands."""
+    if table.num_rows <= _FEW_ROWS and table.nbytes <= _FEW_BYTES:
+        return infer_columns(table, ".")
+    return {name: infer_type(table[name]) for name in table.column_names}
+
+
+def _type_of(name: TypeName, texts: pa.ChunkedArray, written: pa.ChunkedArray, nulls: Collection[str]) -> TypeName:
+    """Return the type of a column, of which `name` is told by the texts alone: of texts where a cell is one, be it 1.10, unless it means null or all are times."""
+    if name in ("string", *TIME_TYPES) or not pc.any(written).as_py():
         return name
     words = pc.unique(texts.filter(written)).to_pylist()
     others = [word for word in words if word is not None and word.strip() not in NULL_WORDS]

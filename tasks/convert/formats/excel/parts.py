@@ -31,6 +31,8 @@ _CELL = re.compile(rb'<c(?: r="([A-Z]{1,3}(?:\d{1,4}(?=\d{3}"))?)\d{1,3}")?[\s/>
 _PREFIXED_CELL = re.compile(rb":c[\s/>]")
 _CLAIM = re.compile(rb'uniqueCount(?!="(?:\d{1,7}|1[0-6]\d{6})")')
 _PADDED = re.compile(rb'<t(?:\s(?![^>]*"preserve")[^>]*)?>(?:\s|&#|[^<]*(?:\s|&#\w+;)</t>)')
+_BEFORE_VALUE = (b"<v> ", b"<v>\t", b"<v>\n", b"<v>\r")
+_PADDED_NUMBER = re.compile(rb'<c\b(?![^>]*t="str")[^>]*>(?:(?!</c>).)*?<v>\s+[-+.\d]', re.DOTALL)
 _REFERRED = re.compile(rb"<(?:\w+:)?v(?:\s[^>]*)?>[^<]*&#")
 _FORMULA_BEGIN = re.compile(b"<f|:f")
 _VALUE = re.compile(rb"<(?:\w+:)?[vt](?:\s[^>]*)?>\s*[^<\s]")
@@ -266,6 +268,8 @@ def _see(part: Part, piece: bytes) -> None:
         part.is_odd = True  # more texts than a sheet has cells
     if _PADDED.search(piece):
         part.is_odd = True  # blanks that calamine, and Excel, take away
+    if any(blank in piece for blank in _BEFORE_VALUE) and _PADDED_NUMBER.search(piece):
+        part.is_odd = True  # a number with blanks before it, which calamine takes for a text
     if b"&#" in piece and _REFERRED.search(piece):
         part.is_odd = True  # a digit written by its number, which calamine takes for none
     part.has_value = part.has_value or _VALUE.search(piece) is not None
