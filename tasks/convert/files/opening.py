@@ -17,6 +17,7 @@ from tasks.config.formats import FORMATS
 from tasks.convert.files.decompression import COMPRESSIONS as _BY_FRAMES
 from tasks.convert.files.decompression import PIECE_BYTES, DamagedError, Decompressed, Section
 from tasks.convert.files.zip_member import Member, Readable
+from tasks.core.bucket.opened import is_below, open_object
 from tasks.core.errors import TableError
 from tasks.core.imports import import_store
 from tasks.core.redaction import redact
@@ -60,7 +61,7 @@ class Stream:
 
     def __init__(self, path: Path | str, member: str | None = None, piece: Piece | None = None) -> None:
         self._stack = ExitStack()
-        self._is_streamed = is_http(str(path))
+        self._is_streamed = is_http(str(path)) or is_below(path)
         self._compression = suffixes(str(path))[1]
         self._given = 0
         self._damage: DamagedError | None = None
@@ -183,6 +184,8 @@ def _open(path: Path | str | Piece) -> Any:
             return path.open()
         if isinstance(path, Path):
             return path.open("rb")
+        if is_below(path):
+            return open_object(path)
         import_store(path)
         # By ranges a file would be another one half way where it changed, and not every server knows them.
         return (

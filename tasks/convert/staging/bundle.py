@@ -10,7 +10,7 @@ import xxhash
 
 from tasks.config import Reading
 from tasks.convert.files.byte_view import ByteView
-from tasks.convert.files.opening import suffixes
+from tasks.convert.files.opening import Stream, suffixes
 from tasks.convert.formats.csv.dialect import RECORDS
 from tasks.convert.formats.csv.format import Csv, typed_later
 from tasks.convert.formats.csv.header import Head, read_head
@@ -21,6 +21,7 @@ from tasks.convert.formats.units import are_units, may_be_units
 from tasks.convert.schema.blocks import TypedBlock
 from tasks.convert.staging.block import parse_block, write_block
 from tasks.convert.staging.context import ConversionContext, ConversionResult, ConvertedFile, InputFile
+from tasks.core.bucket.opened import is_below, read_ahead
 from tasks.core.errors import TableError
 
 SMALL_BYTES = 256 * 1024  # a Parquet file of less costs more to make and to open than its rows are worth
@@ -63,7 +64,7 @@ def bundle_files(files: Sequence[InputFile], plan: ConversionContext) -> list[li
 def _kind(file: InputFile, plan: ConversionContext) -> str | None:
     """Return the ending of a file that may be converted with others."""
     if (
-        not file.is_local
+        not (file.is_local or is_below(file.path))
         or file.size > SMALL_BYTES
         or file.rows is not None
         or plan.target.partition_by
@@ -89,12 +90,13 @@ def convert_bundle(
     files: Sequence[InputFile], plan: ConversionContext, part: str
 ) -> tuple[ConversionResult | None, list[InputFile]]:
     """Stage the part of the files that are alike; return also those that are not, to be converted one by one."""
-    header = _first_line(files[0])
-    if not header.endswith(b"\n"):  # of a file that is nothing but a header, which may be the beginning of another's
+    texts = _read_all(files)
+    header = texts[0][: texts[0].find(b"\n") + 1]
+    if not header:  # of a file that is nothing but a header, which may be the beginning of another's
         return None, list(files)
     members, others = [], []
-    for file in files:
-        member = _read(file, header)
+    for file, data in zip(files, texts, strict=True):
+        member = _take(file, data, header)
         if member is None:
             others.append(file)
         else:
@@ -167,26 +169,35 @@ def _parse(members: Sequence[_Member], head: Head, plan: ConversionContext) -> T
     return TypedBlock(parsed.table, parsed.types, parsed.received, lines=lines, taken=parsed.taken)
 
 
-def _first_line(file: InputFile) -> bytes:
-    with Path(file.path).open("rb") as stream:
-        return stream.readline()
-
-
-def _read(file: InputFile, header: bytes) -> _Member | None:
-    """Return a file that begins with `header` and holds nothing that a line may not.
+def _read_all(files: Sequence[InputFile]) -> list[bytes]:
+    """Return the bytes of the files.
 
     Raises:
-        TableError: it cannot be read.
+        TableError: one cannot be read.
 
     """
+    read_ahead(file.path for file in files if isinstance(file.path, str))
+    return [_read(file) for file in files]
+
+
+def _read(file: InputFile) -> bytes:
     try:
-        data = Path(file.path).read_bytes()
+        if isinstance(file.path, Path):
+            return file.path.read_bytes()
+        with Stream(file.path) as stream:
+            return stream.read_some(SMALL_BYTES + 1)  # more than it had when it was listed is another file
     except FileNotFoundError as error:
         raise TableError(f"{file.name}: is gone since it was listed; run again") from error
+    except TableError as error:
+        raise TableError(f"{file.name}: {error}") from error
     except OSError as error:
         raise TableError(
             f"{file.name}: cannot be read ({error.strerror}); check the file and its permissions"
         ) from error
+
+
+def _take(file: InputFile, data: bytes, header: bytes) -> _Member | None:
+    """Return a file that begins with `header` and holds nothing that a line may not."""
     if not header.strip() or not data.startswith(header) or not data.isascii() or len(data) != file.size:
         return None
     if any(odd in data for odd in _ODD) or Csv.find_other(data) is not None:
@@ -194,4 +205,5 @@ def _read(file: InputFile, header: bytes) -> _Member | None:
     body = data[len(header) :]
     if body and not body.endswith(b"\n"):
         body += b"\n"
-    return _Member(file, body, ByteView.of(body).lines, xxhash.xxh3_128(data).hexdigest())
+    digest = xxhash.xxh3_128(data).hexdigest() if file.is_local else file.version
+    return _Member(file, body, ByteView.of(body).lines, digest)

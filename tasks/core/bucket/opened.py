@@ -5,17 +5,23 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from threading import Lock
+from typing import BinaryIO
 
 from tasks.core.bucket.mirror import Mirror
-from tasks.core.bucket.store import SCHEMES
+from tasks.core.bucket.store import SCHEMES, Store
 from tasks.core.bucket.units import Unit
-from tasks.core.errors import ConfigError
+from tasks.core.errors import ConfigError, StoreError
 
 CACHE, CACHE_GB = "TIDEMILL_CACHE", "TIDEMILL_CACHE_GB"
 _CACHE_GB = 20
+_AT_ONCE = 16
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):/+(.*)", re.DOTALL)  # a Path has lost one of the slashes
 
 
@@ -34,6 +40,7 @@ class _Opened:
                 self.fetched.add(unit)
 
 
+_read_ahead: dict[str, bytes] = {}
 _opened: dict[Path, _Opened] = {}
 
 
@@ -84,6 +91,37 @@ def bucket_of(root: Path, path: str) -> str:
     given = Path(path).expanduser()
     mirror = None if given.is_absolute() or ".." in given.parts else Mirror.at(root)
     return mirror.store.address if mirror else ""
+
+
+def is_below(url: object) -> bool:
+    """Return whether an address is that of an object below a bucket that this process has opened."""
+    return isinstance(url, str) and any(url.startswith(f"{each.mirror.store.address}/") for each in _opened.values())
+
+
+def open_object(url: str) -> BinaryIO:
+    """Return an object below a bucket that this process has opened, as a file; one that was read ahead is not asked for again."""
+    if (data := _read_ahead.pop(url, None)) is not None:
+        return BytesIO(data)
+    store, key = _place_of(url)
+    return store.stream(key)
+
+
+def read_ahead(urls: Iterable[str]) -> None:
+    """Read small objects that are going to be opened, many at once: each alone takes as long as its answer is on its way."""
+
+    def read(url: str) -> None:
+        store, key = _place_of(url)
+        with suppress(StoreError, OSError), store.stream(key) as stream:  # it is told when it is opened
+            _read_ahead[url] = stream.read()
+
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        for each in [threads.submit(read, url) for url in urls if is_below(url)]:
+            each.result()
+
+
+def _place_of(url: str) -> tuple[Store, str]:
+    store = next(each.mirror.store for each in _opened.values() if url.startswith(f"{each.mirror.store.address}/"))
+    return store, url.removeprefix(f"{store.address}/")
 
 
 def fetch(root: Path, kind: str, name: str) -> None:

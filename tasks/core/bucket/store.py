@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from io import BufferedReader, RawIOBase
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, BinaryIO, Literal, NamedTuple, cast
 
 from tasks.core.errors import StoreError
 from tasks.core.redaction import redact
@@ -149,6 +150,19 @@ class Store:
             for chunk in self.objects.get(key):
                 file.write(chunk)
 
+    def stream(self, key: str) -> BinaryIO:
+        """Return an object as a file that is read from its beginning to its end, in one answer: never half of it from before a change.
+
+        Raises:
+            FileNotFoundError: it is not there.
+
+        """
+        with self._explained("read"):
+            try:
+                return cast("BinaryIO", BufferedReader(_Stream(iter(self.objects.get(key)))))
+            except FileNotFoundError as error:
+                raise FileNotFoundError(f"{self.address}/{key}") from error
+
     def list(self, prefix: str) -> Iterator[Stored]:
         """Yield the objects below a prefix."""
         with self._explained("listed"):
@@ -164,6 +178,25 @@ class Store:
 
     def _explained(self, what: str) -> Any:
         return _explained(self.address, what)
+
+
+class _Stream(RawIOBase):
+    """The chunks of an answer as a file."""
+
+    def __init__(self, chunks: Iterator[Any]) -> None:
+        self._chunks = chunks
+        self._left = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, room: Any) -> int:
+        if not self._left:
+            self._left = memoryview(bytes(next(self._chunks, b"")))
+        size = min(len(room), len(self._left))
+        room[:size] = self._left[:size]
+        self._left = self._left[size:]
+        return size
 
 
 def _tag(told: Any) -> Tag:
