@@ -47,7 +47,7 @@ async def in_turn(
         try:
             await asyncio.to_thread(sweep_scratch)
             killed += await asyncio.to_thread(_crash_killed, folder, run, again=again)
-            turn = Turn(folder, run)
+            turn = await asyncio.to_thread(Turn, folder, run)
             held.callback(turn.give_back)
             other = await _take(turn, pipeline, killed)
             if other is not None:

@@ -1,10 +1,11 @@
-"""The benchmarks' command: `python -m tests.benchmarks demo`, `ingest`, `sql`, `convert`, `cluster`, `clean`, `tables`, `train`, `assess` or `orchestrate`."""
+"""The benchmarks' command: `python -m tests.benchmarks demo`, `ingest`, `sql`, `convert`, `cluster`, `bucket`, `clean`, `tables`, `train`, `assess` or `orchestrate`."""
 
 from __future__ import annotations
 
 import argparse
 
 from tests.benchmarks.assess import measure_assess
+from tests.benchmarks.bucket import measure_bucket
 from tests.benchmarks.clean import measure_clean
 from tests.benchmarks.cluster import measure_cluster
 from tests.benchmarks.convert import measure_convert
@@ -22,6 +23,7 @@ _BENCHMARKS = {
     "sql": measure_sql,
     "convert": measure_convert,
     "cluster": measure_cluster,
+    "bucket": measure_bucket,
     "clean": measure_clean,
     "tables": measure_tables,
     "train": measure_train,
@@ -36,7 +38,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("benchmark", choices=_BENCHMARKS)
     parser.add_argument(
-        "parts", nargs="*", help=f"of orchestrate, the parts to measure: {', '.join(PARTS)}; of cluster, gigabytes"
+        "parts", nargs="*", help=f"of orchestrate, the parts to measure: {', '.join(PARTS)}; of cluster, gigabytes; of bucket, objects"
     )
     given = parser.parse_args()
     print(_BENCHMARKS[given.benchmark](*([given.parts] if given.parts else [])))

@@ -20,6 +20,8 @@ Convert = Callable[[str, Path], None]
 
 CLUSTER = "BENCHMARK_CLUSTER"
 """The variable that has the address of a Dask cluster."""
+BUCKET = "BENCHMARK_BUCKET"
+"""The variable that has the address of a data folder in a bucket."""
 _ROWS = "a,b\n1,x\n2,y\n"
 
 
@@ -173,6 +175,35 @@ def tidemill_on_dask() -> Convert:
     return convert
 
 
+def tidemill_in_bucket() -> Convert:
+    """Return the convert flow, its files and its data folder in a bucket, of which nothing is on this machine."""
+    from flows.convert import convert as flow
+    from tasks.config import Pipeline
+    from tasks.core.storage import DataFolder
+
+    def convert(pattern: str, folder: Path) -> None:
+        address = Path(f"{os.environ[BUCKET]}{'/warm' if pattern.startswith('/') else ''}")
+        sources = {"rows": {"kind": "files", "path": pattern}}
+        asyncio.run(flow(Pipeline.model_validate({"name": "benchmark", "sources": sources}), address))
+        for part in (DataFolder.at(address).root / "tables/rows").resolve().glob("*.parquet"):
+            (folder / part.name).symlink_to(part)
+
+    return convert
+
+
+def pandas_in_bucket() -> Convert:
+    """Return a loop over a tenth of the objects: read each by s3fs, write."""
+    import pandas as pd
+    import s3fs
+
+    def convert(pattern: str, folder: Path) -> None:
+        place = f"{os.environ[BUCKET].removeprefix('s3://')}/{pattern}"
+        for path in s3fs.S3FileSystem().glob(place)[::10]:
+            pd.read_csv(f"s3://{path}").to_parquet(folder / f"{Path(path).name}.parquet", compression="zstd")
+
+    return convert
+
+
 def landed() -> Convert:
     """Return the convert flow over rows that an API's source has landed."""
     from flows.convert import convert as flow
@@ -195,6 +226,8 @@ ENGINES: dict[str, Callable[[], Convert]] = {
     for engine in (
         tidemill,
         tidemill_on_dask,
+        tidemill_in_bucket,
+        pandas_in_bucket,
         pandas_loop,
         pyarrow_threads,
         pyarrow_dataset,
