@@ -62,6 +62,8 @@ async def in_turn(
         finally:
             work.close()
             await asyncio.to_thread(end_run, folder, run, end)
+            if turn is not None:
+                await asyncio.to_thread(turn.give_back)
     return result
 
 
