@@ -31,7 +31,7 @@ from tests.benchmarks.table import Line, describe_machine, draw_table
 from tests.flows.scheduling import free_port
 
 OBJECTS = 10_000
-ROUNDS = int(os.environ.get("ROUNDS_X", 3))
+ROUNDS = 3
 SMALL_SHARE, LOOP_SHARE, DEMO_SHARE = 2.0, 0.5, 1.5
 _ROWS = 330  # 10 kB
 _AT_ONCE = 16
