@@ -9,6 +9,7 @@ from prefect import flow, get_client, get_run_logger
 from prefect.runtime import flow_run
 
 from flows.history import find_history, remove_history
+from flows.stage import open_data
 from tasks.clean.item import survey
 from tasks.clean.objects import Objects
 from tasks.clean.survey import Line, find_places, moment_before, summarize
@@ -37,7 +38,8 @@ async def clean(
         ConfigError: the age is none.
 
     """
-    folder, before = DataFolder.at(data), moment_before(older_than)
+    before = moment_before(older_than)
+    folder = DataFolder.at(await open_data(data))
     objects = await asyncio.to_thread(Objects.find, folder, before)
     places = await asyncio.to_thread(find_places, folder, before, raw=raw)
     async with get_client() as client:

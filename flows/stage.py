@@ -24,7 +24,7 @@ from flows.schedules import fetched_once
 from flows.store_credentials import take_credentials
 from tasks.config import Pipeline, read_pipeline
 from tasks.core.bucket.opened import address_of, commit_opened, open_anew
-from tasks.core.errors import DiskError, StageError, StoreError, TidemillError
+from tasks.core.errors import DiskError, StageError, TidemillError
 from tasks.core.outcome import Failed
 from tasks.core.storage import DataFolder, explain_disk_failure
 from tasks.core.story import quiet_engine, story_told_to, tell, warn
@@ -57,7 +57,7 @@ async def in_words(work: Coroutine[Any, Any, Value], data: Path) -> Value:
             if is_own:
                 tell(f"Done in {time.monotonic() - began:,.1f} s. {ended.message}")
         except Exception as caught:  # noqa: BLE001 - whatever it is, a person is to read what it was
-            with suppress(StoreError):  # what failed first is told
+            with suppress(TidemillError, OSError):  # what failed first is told
                 await asyncio.to_thread(commit_opened)
             error = _explain(caught, DataFolder.at(data).root)
             message = str(error) if isinstance(error, TidemillError) else _tell_unforeseen(error)

@@ -18,7 +18,7 @@ from flows.killed_runs import crash_parts, crash_run
 from flows.summary import RunSummary
 from tasks.config import Pipeline
 from tasks.core.bucket.opened import commit_opened
-from tasks.core.errors import OverlapError, StoreError
+from tasks.core.errors import OverlapError, TidemillError
 from tasks.core.runs import Asked, BegunRun, End, Turn, alive, end_run, find_killed, find_untold, read_runs
 from tasks.core.scratch import sweep_scratch
 from tasks.core.storage import DataFolder
@@ -72,7 +72,7 @@ async def _committed(work: Coroutine[Any, Any, RunSummary]) -> RunSummary:
     try:
         result = await work
     except Exception:
-        with suppress(StoreError):  # what failed first is told
+        with suppress(TidemillError, OSError):  # what failed first is told
             await asyncio.to_thread(commit_opened)
         raise
     await asyncio.to_thread(commit_opened)
@@ -84,9 +84,9 @@ async def _take(turn: Turn, pipeline: Pipeline, killed: list[BegunRun]) -> str |
     deadline, told = time.monotonic() + _WAIT_S, None
     while not await asyncio.to_thread(turn.take):
         holder = await asyncio.to_thread(lambda: turn.holder)
-        if pipeline.overlap == "skip":
+        if pipeline.overlap == "skip" and turn.is_held:
             return holder
-        if pipeline.overlap == "fail":
+        if pipeline.overlap == "fail" and turn.is_held:
             raise OverlapError(
                 f"another run goes on, {holder}; wait until it has ended, or write overlap: wait in the pipeline file"
             )

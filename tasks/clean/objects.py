@@ -47,7 +47,6 @@ class Objects:
             return remove(places)
         there = [unit for unit in self.mirror.list_known() if self.mirror.is_here(unit)]
         removed = remove(places)
-        self.mirror.commit_all()
-        self.mirror.remove(unit for unit in there if not self.mirror.is_here(unit))
+        self.mirror.take_over(there)
         self.mirror.store.delete(each.key for each in self.unnamed)
         return removed

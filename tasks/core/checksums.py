@@ -1,8 +1,9 @@
-"""Files told apart from damaged ones: by size and time, and where these differ by their hash."""
+"""Files told apart from damaged ones, by size and time, and where these differ by their hash; and kept in two places."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from contextlib import suppress
 from dataclasses import dataclass
@@ -52,6 +53,15 @@ def give_time(path: Path, mtime_ns: int) -> None:
     """Give a file the time at which its bytes were written, where that is allowed."""
     with suppress(OSError):
         os.utime(path, ns=(mtime_ns, mtime_ns))
+
+
+def link_file(source: Path, target: Path) -> None:
+    """Have a file in a second place, without a copy of its bytes where the file system can."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:  # a file system without hard links
+        shutil.copy2(source, target)
 
 
 def _hash(path: Path) -> str:

@@ -64,12 +64,12 @@ async def _committed(mirrored: Mirrored | None, failure: type[TidemillError]) ->
     try:
         yield
     except BaseException:
-        with suppress(StoreError):  # what failed first is told; the next run commits it
+        with suppress(TidemillError, OSError):  # what failed first is told; the next run commits it
             for unit in units:
-                await asyncio.to_thread(mirror.commit, unit)
+                await asyncio.to_thread(mirror.commit, unit, removals=True)
         raise
     try:
         for unit in units:
-            await asyncio.to_thread(mirror.commit, unit)
+            await asyncio.to_thread(mirror.commit, unit, removals=True)
     except StoreError as error:
         raise failure(str(error)) from error

@@ -168,6 +168,11 @@ class Turn:
         return is_taken
 
     @property
+    def is_held(self) -> bool:
+        """Return whether it is certain that a run has the turn: one of another machine may have been killed."""
+        return self._lease is None or not self._lease.held_by or self._lease.is_certain
+
+    @property
     def holder(self) -> str:
         """Return the run whose turn it is, in a few words."""
         if self._lease is not None and self._lease.held_by:

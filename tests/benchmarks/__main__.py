@@ -38,7 +38,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("benchmark", choices=_BENCHMARKS)
     parser.add_argument(
-        "parts", nargs="*", help=f"of orchestrate, the parts to measure: {', '.join(PARTS)}; of cluster, gigabytes; of bucket, objects"
+        "parts",
+        nargs="*",
+        help=f"of orchestrate, the parts to measure: {', '.join(PARTS)}; of cluster, gigabytes; of bucket, objects",
     )
     given = parser.parse_args()
     print(_BENCHMARKS[given.benchmark](*([given.parts] if given.parts else [])))

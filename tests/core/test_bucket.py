@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -114,7 +115,7 @@ def test_a_second_version_uploads_what_is_new(here: Mirror, there: Mirror, addre
     there.fetch(ORDERS)
 
     assert tree(there) == tree(here)
-    stored = [path.rpartition("/")[2] for path in s3fs.S3FileSystem().find(f"{address}/tables")]
+    stored = [path.rpartition("/")[2] for path in s3fs.S3FileSystem().find(f"{address}/.tidemill/objects")]
     assert stored.count("a.parquet") == 1
 
 
@@ -124,7 +125,7 @@ def test_of_two_writers_of_a_table_one_wins(here: Mirror, there: Mirror) -> None
     put_table(there, 1, {"a.parquet": "theirs", "b.parquet": "too"})
     there.commit(ORDERS)
 
-    with pytest.raises(ConflictError, match=r"tables/orders: .* has committed it while this run worked.*; run again"):
+    with pytest.raises(ConflictError, match=r"tables/orders: .* has committed .* while this run worked.*; run again"):
         here.commit(ORDERS)
 
     assert tree(here) == tree(there)
@@ -146,15 +147,17 @@ def test_two_writers_may_each_add_to_what_was_received(here: Mirror, there: Mirr
 
 
 def test_two_writers_of_one_raw_file_do_not_both_win(here: Mirror, there: Mirror) -> None:
-    """The later one is told, and has what stands."""
+    """The later one is told, and has what stands; what nobody else has is kept."""
     put(here, {"raw/orders/day=1.json": "mine", "raw/orders/day=2.json": "mine"})
     put(there, {"raw/orders/day=1.json": "theirs"})
     there.commit(RAW)
 
-    with pytest.raises(ConflictError, match="raw/orders"):
+    with pytest.raises(ConflictError, match=r"another run has committed raw/orders/day=1\.json"):
         here.commit(RAW)
 
+    there.fetch(RAW)
     assert tree(here) == tree(there)
+    assert [tree(here)[f"raw/orders/day={day}.json"][0] for day in (1, 2)] == ["theirs", "mine"]
 
 
 def test_what_a_killed_run_has_made_is_committed_by_the_next_one(here: Mirror, there: Mirror) -> None:
@@ -177,7 +180,7 @@ def test_what_a_killed_run_has_made_gives_way_to_what_was_committed_since(here: 
     for mirror in (here, there):
         put_table(mirror, 1, {"a.parquet": f"of {mirror.root.name}"})
         put(mirror, {f"raw/orders/{mirror.root.name}.json": "1"})
-    there.commit_all()
+    there.commit_all([ORDERS, RAW])
 
     here.fetch(ORDERS)
     here.fetch(RAW)
@@ -200,6 +203,55 @@ def test_a_mirror_that_was_deleted_is_fetched_again(here: Mirror, there: Mirror)
     there.fetch(ORDERS)
 
     assert tree(here) == was == tree(there)
+
+
+def test_a_file_that_was_lost_comes_back(here: Mirror, there: Mirror) -> None:
+    """One that a cleaner of caches has removed is no change: it is fetched again, and nobody's table loses it."""
+    put_table(here, 1, {"a.parquet": "rows", "b.parquet": "more"})
+    here.commit(ORDERS)
+    was = tree(here)
+    (here.root / AT / "000001/table/b.parquet").unlink()
+
+    here.commit_all([ORDERS])
+    there.fetch(ORDERS)
+    here.fetch(ORDERS)
+
+    assert tree(here) == was == tree(there)
+
+
+def test_what_clean_removes_is_removed_in_the_bucket(here: Mirror, there: Mirror) -> None:
+    """Unless another host has committed it since: that stands."""
+    put_table(here, 1, {"a.parquet": "rows"})
+    put(here, {"raw/orders/day=1.json": "1", "raw/other/a.json": "1"})
+    units = [ORDERS, RAW, Unit("raw", "other")]
+    here.commit_all(units)
+    there.fetch(RAW)
+    put(there, {"raw/orders/day=2.json": "2"})
+    there.commit(RAW)
+    shutil.rmtree(here.root / "raw")
+
+    here.take_over(units)
+    here.fetch(RAW)
+
+    assert here.store.read(".tidemill/raw/other.json") != there.store.read(".tidemill/raw/orders.json")
+    assert {name for name in tree(here) if name.endswith(".json")} == {
+        ".manifests/orders.json",
+        "raw/orders/day=2.json",
+    }
+
+
+def test_bytes_and_manifest_of_a_partition_are_of_one_writer(here: Mirror, there: Mirror) -> None:
+    """What a killed run has left of a partition gives way to another host's, all of it."""
+    put(here, {"raw/orders/day=1.jsonl.zst": "first", "raw/orders/day=1.json": "first"})
+    here.commit(RAW)
+    there.fetch(RAW)
+    put(here, {"raw/orders/day=1.jsonl.zst": "of a killed run"})
+    put(there, {"raw/orders/day=1.json": "theirs, of the same bytes"})
+    there.commit(RAW)
+
+    here.fetch(RAW)
+
+    assert tree(here) == tree(there)
 
 
 def test_a_snapshot_that_was_removed_begins_anew(here: Mirror, there: Mirror, address: str) -> None:
@@ -232,12 +284,35 @@ def test_a_commit_whose_answer_is_lost_is_a_commit(
     assert tree(there) == tree(here)
 
 
+def test_answers_that_are_lost_leave_a_lease_where_it_is(here: Mirror, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who took it, or renewed it, has it; and a store whose answer was lost is not taken for one that keeps no conditions."""
+    monkeypatch.setattr("tasks.core.bucket.lease.RENEWED_EVERY_S", 0.05)
+    with relaying(os.environ["AWS_ENDPOINT_URL"]) as relay:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", relay.address)
+        mirror = Mirror.at(here.root)
+        assert mirror is not None
+        relay.lost_answers_of = ".proof-"
+        mirror.store.prove_conditions(".tidemill/.proof-1")
+        lease = Lease(mirror.store, "shop", "run 1", process_lives)
+        relay.lost_answers_of = "turns/shop.json"
+        assert lease.take()
+        relay.lost_answers_of = "turns/shop.json"
+        renewed = len(relay.asked) + 20
+        for attempt in Retrying(stop=stop_after_delay(20), wait=wait_fixed(0.05)):
+            with attempt:
+                assert len(relay.asked) > renewed
+        assert lease.is_renewing
+        lease.give_back()
+
+    assert lease_of(here, "run 2").take()
+
+
 def test_bytes_that_are_not_what_was_written_are_refused(here: Mirror, there: Mirror, address: str) -> None:
     """Each object is compared with what its snapshot says."""
     put_table(here, 1, {"a.parquet": "rows"})
     here.commit(ORDERS)
     store = s3fs.S3FileSystem()
-    part = next(path for path in store.find(f"{address}/tables") if path.endswith("a.parquet"))
+    part = next(path for path in store.find(f"{address}/.tidemill/objects") if path.endswith("a.parquet"))
     store.pipe(part, b"others")
 
     with pytest.raises(StoreError, match=r"a\.parquet: is not what was written there; put it back"):
@@ -253,6 +328,9 @@ def test_bytes_that_are_not_what_was_written_are_refused(here: Mirror, there: Mi
         (f"{AT}/../../../outside.txt", {"size": 1, "digest": "0", "key": "x"}),
         ("raw/orders/a.json", {"size": 1, "digest": "0", "key": "x"}),
         (f"{AT}/current", {"link": "/etc"}),
+        (f"{AT}/current", {"link": "1/../../../outside"}),
+        (f"{AT}/000001/link", {"link": "000001"}),
+        (f"{AT}/current/table/a.parquet", {"link": "000001"}),
         ("tables/orders", {"link": "../../elsewhere"}),
     ],
 )
@@ -281,8 +359,9 @@ def test_what_no_snapshot_names_is_found(here: Mirror, address: str, monkeypatch
     put_table(here, 1, {"a.parquet": "rows", "b.parquet": "old"})
     here.commit(ORDERS)
     (here.root / AT / "000001/table/b.parquet").unlink()
-    here.commit(ORDERS)
-    here.store.write("raw/orders/1/never.json", b"1")
+    here.commit(ORDERS, removals=True)
+    here.store.write(".tidemill/objects/raw/orders/1/never.json", b"1")
+    here.store.write("raw/orders/of_others.json", b"1")
     store, now = s3fs.S3FileSystem(), datetime.now(UTC)
     assert here.list_unnamed(now) == []
 
@@ -290,7 +369,7 @@ def test_what_no_snapshot_names_is_found(here: Mirror, address: str, monkeypatch
     unnamed = [each.key for each in here.list_unnamed(now + timedelta(days=1))]
 
     assert [key.rpartition("/")[2] for key in sorted(unnamed)] == ["never.json", "b.parquet"]
-    assert {path for path in store.find(f"{address}/tables") if path.endswith(".parquet")} > {
+    assert {path for path in store.find(f"{address}/.tidemill/objects") if path.endswith(".parquet")} > {
         f"{address.removeprefix('s3://')}/{key}" for key in unnamed if key.endswith(".parquet")
     }
 

@@ -17,8 +17,8 @@ from tasks.convert.table.manifest import (
     has_all_rows,
     read_manifest_file,
 )
-from tasks.convert.table.versions import Versions, link_file
-from tasks.core.checksums import is_as_written
+from tasks.convert.table.versions import Versions
+from tasks.core.checksums import is_as_written, link_file
 from tasks.core.errors import TableError
 from tasks.core.escaping import count
 from tasks.core.tables import MANIFEST

@@ -97,7 +97,8 @@ def list_files(
     for path in paths:
         files = sorted(_list(path, root, allow_hosts, others), key=lambda file: _by_value(file.name))
         if not files:
-            where = redact(path) if "://" in path else root / Path(path).expanduser()
+            bucket = "" if "://" in path else bucket_of(root, path)
+            where = redact(path) if "://" in path else f"{bucket}/{path}" if bucket else root / Path(path).expanduser()
             unmatched.append(f"no file matches {where}; put the files there, or correct path")
         for file in files:
             if found.setdefault(file.name, file).path != file.path:

@@ -11,10 +11,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tasks.core.bucket.mirror import KEPT as MIRRORED
+from tasks.core.checksums import link_file
 from tasks.core.errors import TableError
 from tasks.core.storage import DataFolder, fsync
 from tasks.core.tables import MANIFEST
@@ -62,11 +65,13 @@ class Versions:
     @property
     def numbered(self) -> list[Path]:
         """Return the folders of the versions that are there, the latest first."""
-        return [self.home / name for name in sorted(self._numbers(), reverse=True)]
+        return [self.home / name for name in sorted(self._numbers(), key=int, reverse=True)]
 
     def next_number(self, after: int = 0) -> int:
-        """Return the number of the next version, which is `after` another."""
-        return 1 + max([after, *(int(folder.name) for folder in self.numbered)])
+        """Return the number of the next version, which is `after` another; in a bucket one that no other machine gives."""
+        following = 1 + max([after, *(int(folder.name) for folder in self.numbered)])
+        is_shared = (self.home.parents[1] / MIRRORED).is_dir()
+        return max(following, time.time_ns()) if is_shared else following
 
     def restore_link(self) -> None:
         """Let `current` be a link to a version again, where it is gone, leads nowhere, or was copied as a folder."""
@@ -156,12 +161,3 @@ def _is_made(folder: Path) -> bool:
     return folder.is_dir() and all(
         path.is_dir() or path.suffix == ".parquet" or path.name == MANIFEST for path in folder.rglob("*")
     )
-
-
-def link_file(source: Path, target: Path) -> None:
-    """Have a file in a second place, without a copy of its bytes where the file system can."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.link(source, target)
-    except OSError:  # a file system without hard links
-        shutil.copy2(source, target)

@@ -12,9 +12,9 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event, Thread
+from uuid import uuid4
 
 import msgspec
 
@@ -25,7 +25,7 @@ from tasks.core.errors import StoreError
 RENEWED_EVERY_S = 10.0
 LEFT_AFTER_S = 45.0
 """After so long without a sign its holder is gone: four signs, and the time that a store may take to answer."""
-_SURELY_LEFT = timedelta(minutes=10)  # by the clock of this machine, which is not that of the store
+_LOOK_S = 2.0
 
 
 class _Held(msgspec.Struct, frozen=True):
@@ -35,8 +35,7 @@ class _Held(msgspec.Struct, frozen=True):
     place: str = ""
     pid: int = 0
     holder: str = ""
-    sign: float = 0.0
-    written_at: str = ""
+    sign: str = ""
 
 
 class Lease:
@@ -49,11 +48,13 @@ class Lease:
         self._holder = holder
         self._place = _place()
         self._tag = Tag()
-        self._seen: tuple[Tag, float] = Tag(), 0.0
+        self._seen, self._unchanged_s, self._looked_at = "", 0.0, 0.0
         self._ended = Event()
         self._renewing: Thread | None = None
         self.held_by = ""
         """The run that has it, in a few words, as it was last looked at."""
+        self.is_certain = False
+        """Whether a sign of its holder has come since it was first looked at: it lives."""
 
     def take(self) -> bool:
         """Take the lease if it is nobody's any more; return whether it is taken.
@@ -65,11 +66,9 @@ class Lease:
         found = self._store.read(self._key)
         assert found != "same", "no version was told"
         data, tag = found or (b"{}", Tag())
-        if not self._is_left(_read(data), tag):
+        if not self._is_left(_read(data)):
             return False
-        try:
-            self._tag = self._store.replace(self._key, self._written(), tag)
-        except SupersededError:  # another run was faster
+        if not self._write(tag):  # another run was faster
             return False
         self._renewing = Thread(target=self._renew, name=f"lease of {self._key}", daemon=True)
         self._renewing.start()
@@ -85,31 +84,47 @@ class Lease:
         with suppress(StoreError, SupersededError):
             self._store.replace(self._key, msgspec.json.encode(_Held()), self._tag)
 
-    def _is_left(self, held: _Held, tag: Tag) -> bool:
+    @property
+    def is_renewing(self) -> bool:
+        """Return whether the lease is held, and signs are written of it."""
+        return self._renewing is not None and self._renewing.is_alive()
+
+    def _is_left(self, held: _Held) -> bool:
         self.held_by = held.holder
         if not held.host:
             return True
-        if held.place == self._place:
-            return not self._lives(held.pid)
-        if self._seen[0] != tag:
-            self._seen = tag, time.monotonic()
-        is_old = datetime.now(UTC) - datetime.fromisoformat(held.written_at) > _SURELY_LEFT
-        return is_old or time.monotonic() - self._seen[1] > LEFT_AFTER_S
+        if held.place == self._place and not self._lives(held.pid):
+            return True
+        now = time.monotonic()
+        self.is_certain = self.is_certain or (bool(self._seen) and self._seen != held.sign)
+        if self._seen != held.sign:
+            self._seen, self._unchanged_s = held.sign, 0.0
+        else:  # of a look that took longer, as the store was away, only so much counts
+            self._unchanged_s += min(now - self._looked_at, _LOOK_S)
+        self._looked_at = now
+        return self._unchanged_s > LEFT_AFTER_S
+
+    def _write(self, tag: Tag) -> bool:
+        """Write a sign in the place of a version of the lease; return whether it stands, also where the answer was lost."""
+        sign = self._written()
+        try:
+            self._tag = self._store.replace(self._key, sign, tag)
+        except SupersededError:
+            found = self._store.read(self._key)
+            if found is None or found == "same" or found[0] != sign:
+                return False
+            self._tag = found[1]
+        return True
 
     def _renew(self) -> None:
         while not self._ended.wait(RENEWED_EVERY_S):
-            try:
-                self._tag = self._store.replace(self._key, self._written(), self._tag)
-            except SupersededError:  # taken over, as the store was away: commits are conditional all the same
-                return
-            except StoreError:
-                continue
+            with suppress(StoreError):  # it is away, and asked again
+                if not self._write(self._tag):
+                    return  # taken over, as it was away for long: commits are conditional all the same
 
     def _written(self) -> bytes:
-        now = datetime.now(UTC).isoformat()
-        return msgspec.json.encode(
-            _Held(socket.gethostname(), self._place, os.getpid(), self._holder, time.time(), now)
-        )
+        held = _Held(socket.gethostname(), self._place, os.getpid(), self._holder, uuid4().hex)
+        return msgspec.json.encode(held)
 
 
 def _read(data: bytes) -> _Held:

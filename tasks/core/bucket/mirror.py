@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Collection, Iterable, Iterator, Mapping
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from filelock import FileLock, Timeout
 from msgspec.structs import replace
 
 from tasks.core.bucket.snapshot import (
+    OBJECTS,
     SNAPSHOTS,
     Entry,
     Files,
@@ -30,7 +32,8 @@ from tasks.core.bucket.snapshot import (
     Version,
     apply_changes,
     changes,
-    find_conflict,
+    entry_of,
+    find_conflicts,
     find_foreign,
     is_there,
     scan,
@@ -38,8 +41,8 @@ from tasks.core.bucket.snapshot import (
     with_key,
 )
 from tasks.core.bucket.store import Store, Stored, SupersededError, Tag
-from tasks.core.bucket.units import KINDS, Unit, list_units
-from tasks.core.checksums import give_time, take_checksum
+from tasks.core.bucket.units import KINDS, Unit
+from tasks.core.checksums import give_time, link_file, take_checksum
 from tasks.core.errors import ConflictError, StoreError
 
 KEPT = ".bucket"
@@ -47,6 +50,7 @@ KEPT = ".bucket"
 _ADDRESS = "address"
 _AT_ONCE = 16  # objects on their way
 _ON_ITS_WAY = timedelta(days=1)
+_IN_USE_S = 24 * 3600.0  # a run that fetched a unit may still read it
 _ATTEMPTS = 20  # to commit what many writers add to
 
 _read_version = msgspec.json.Decoder(Version)
@@ -72,10 +76,13 @@ class Mirror:
     @classmethod
     def make(cls, root: Path, address: str) -> Mirror:
         """Return the mirror of a bucket in a folder, which is made."""
-        store = Store.open(address)
-        (root / KEPT).mkdir(parents=True, exist_ok=True)
-        (root / KEPT / _ADDRESS).write_text(address, encoding="utf-8")
-        return cls(root, store)
+        mirror, place = cls(root, Store.open(address)), root / KEPT / _ADDRESS
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if not place.is_file() or place.read_text(encoding="utf-8") != address:
+            part = mirror._incoming()
+            part.write_text(address, encoding="utf-8")
+            part.replace(place)  # others may read it at this moment
+        return mirror
 
     def fetch(self, unit: Unit) -> None:
         """Have a unit here as it is in the bucket, with what a killed run has made here of the same snapshot.
@@ -93,32 +100,28 @@ class Mirror:
             if is_free:
                 self.fetch(unit)
 
-    def _fetch(self, unit: Unit) -> Version:
+    def _fetch(self, unit: Unit) -> None:
         known = self._known(unit)
         found = self.store.read(snapshot_key(unit), Tag(known.e_tag, known.number))
-        if found == "same" or (found is None and not known.is_stored):
-            with suppress(FileNotFoundError):
-                os.utime(self._version_path(unit))  # which tells when it was used last
-            return known
-        stored = Version() if found is None else self._version(unit, *found)
+        stored = known if found == "same" else Version() if found is None else self._version(unit, *found)
+        if not stored.is_stored and not known.is_stored:
+            return
         local = scan(self.root, unit, known.snapshot.files)
-        if stored.snapshot.commit == known.snapshot.commit and stored.is_stored:
-            self._keep(unit, stored)
-            return stored
-        target: Files = stored.snapshot.files
-        if unit.is_merged and stored.is_stored:
-            theirs = changes(known.snapshot.files, stored.snapshot.files)
-            mine = {name: entry for name, entry in changes(known.snapshot.files, local).items() if name not in theirs}
-            target = apply_changes(stored.snapshot.files, mine)
-        self._become(unit, local, target)
+        made = {name: entry for name, entry in changes(known.snapshot.files, local).items() if entry is not None}
+        theirs = changes(known.snapshot.files, stored.snapshot.files)
+        conflicts = set(made) if not stored.is_stored else find_conflicts(unit, made, theirs)
+        made = {name: entry for name, entry in made.items() if name not in conflicts}
+        self._become(unit, local, apply_changes(stored.snapshot.files, made))
         self._keep(unit, stored)
-        return stored
 
-    def commit(self, unit: Unit) -> bool:
+    def commit(self, unit: Unit, *, removals: bool = False) -> bool:
         """Commit what has changed of a unit here; return whether anything has.
 
+        With `removals` also what is gone: of a unit that was fetched, and held since. Else
+        what is gone was lost, as by who empties a cache, and comes back.
+
         Raises:
-            ConflictError: another writer has committed it meanwhile; here it is as that one left it.
+            ConflictError: another writer has committed the same meanwhile; here it is as that one left it.
             StoreError: the bucket cannot be written.
 
         """
@@ -126,19 +129,29 @@ class Mirror:
             known = self._known(unit)
             local = scan(self.root, unit, known.snapshot.files)
             found = changes(known.snapshot.files, local)
+            found = found if removals else {name: entry for name, entry in found.items() if entry is not None}
             if not found:
                 return False
             self._prove()
             mine = self._upload(unit, found, known.snapshot.files)
-            committed = self._commit(unit, known, mine)
+            committed, lost = self._commit(unit, known, mine)
             self._become(unit, local, committed.snapshot.files)
             self._keep(unit, committed)
+            if lost:
+                raise ConflictError(
+                    f"{self.store.address}/{unit}: {committed.snapshot.host if not unit.is_merged else 'another run'} has "
+                    f"committed {lost[0]} while this run worked, and that stands; run again, and let one run at a time write to it"
+                )
         return True
 
-    def _commit(self, unit: Unit, known: Version, mine: Mapping[str, Entry | None]) -> Version:
-        base, key = known, snapshot_key(unit)
+    def _commit(self, unit: Unit, known: Version, mine: dict[str, Entry | None]) -> tuple[Version, Sequence[str]]:
+        """Return the snapshot that stands, and what of the changes here had to give way to those of another writer."""
+        base, key, lost = known, snapshot_key(unit), list[str]()
         for _ in range(_ATTEMPTS):
-            made = Snapshot(apply_changes(base.snapshot.files, mine))
+            files = apply_changes(base.snapshot.files, mine)
+            if base is not known and not changes(base.snapshot.files, files):
+                return base, lost
+            made = Snapshot(files)
             try:
                 tag = self.store.replace(key, msgspec.json.encode(made), Tag(base.e_tag, base.number))
             except SupersededError:
@@ -146,28 +159,32 @@ class Mirror:
                 assert found != "same", "no version was told"
                 base = Version() if found is None else self._version(unit, *found)
                 if base.snapshot.commit == made.commit:  # written, and the answer was lost
-                    return base
+                    return base, lost
                 theirs = changes(known.snapshot.files, base.snapshot.files)
-                if (theirs and not unit.is_merged) or find_conflict(mine, theirs):
-                    self._give_way(unit, base)
+                conflicts = find_conflicts(unit, mine, theirs)
+                lost += sorted(conflicts - set(lost))
+                mine = {name: entry for name, entry in mine.items() if name not in conflicts}
             else:
-                return Version(made, tag.e_tag, tag.number)
+                return Version(made, tag.e_tag, tag.number), lost
         raise ConflictError(f"{self.store.address}/{unit}: others commit to it all the time; run again")
 
-    def _give_way(self, unit: Unit, stored: Version) -> None:
-        self._become(unit, scan(self.root, unit, {}), stored.snapshot.files)
-        self._keep(unit, stored)
-        raise ConflictError(
-            f"{self.store.address}/{unit}: {stored.snapshot.host} has committed it while this run worked, and that "
-            "stands; run again, and let one run at a time write to it"
-        )
+    def commit_all(self, units: Iterable[Unit]) -> None:
+        """Commit what has changed of units here, but for those that a run is writing to, which commits them itself.
 
-    def commit_all(self) -> None:
-        """Commit what has changed of all units here, but for those that a run is writing to, which commits them itself."""
-        for unit in list_units(self.root):
+        Raises:
+            StoreError: of one of them, once all were tried.
+
+        """
+        failed: list[StoreError] = []
+        for unit in units:
             with self._free(unit) as is_free:
-                if is_free:
-                    self.commit(unit)
+                try:
+                    if is_free:
+                        self.commit(unit)
+                except StoreError as error:
+                    failed.append(error)
+        if failed:
+            raise failed[0]
 
     def trim(self, most_bytes: int, used: Collection[Unit]) -> None:
         """Remove from here what was used longest ago and is in the bucket, until no more is left than may be; what is `used` stays."""
@@ -177,7 +194,8 @@ class Mirror:
         for unit in known:
             if total <= most_bytes:
                 return
-            if unit not in used and self._forget(unit):
+            is_recent = time.time() - self._version_path(unit).stat().st_mtime < _IN_USE_S
+            if not is_recent and unit not in used and self._forget(unit):
                 total -= sizes[unit]
 
     def _forget(self, unit: Unit) -> bool:
@@ -199,11 +217,12 @@ class Mirror:
         """Return whether anything of a unit is here."""
         return is_there(self.root, unit)
 
-    def remove(self, units: Iterable[Unit]) -> None:
-        """Remove units from the bucket that are gone here; their objects are named by nothing then."""
+    def take_over(self, units: Iterable[Unit]) -> None:
+        """Have the bucket lose what was removed here of units that were fetched before, unless a run has them by now, or another has committed them."""
         for unit in units:
-            self.store.delete([snapshot_key(unit)])
-            self._version_path(unit).unlink(missing_ok=True)
+            with self._free(unit) as is_free, suppress(ConflictError):
+                if is_free and self._known(unit).is_stored:
+                    self.commit(unit, removals=True)
 
     def list_unnamed(self, before: datetime) -> list[Stored]:
         """Return the objects that no snapshot names, written before a moment: of commits that were superseded, or never ended.
@@ -211,7 +230,7 @@ class Mirror:
         What was written within a day may be named by a snapshot that is on its way.
         """
         moment = min(before, datetime.now(UTC) - _ON_ITS_WAY)
-        objects = [each for kind in KINDS for each in self.store.list(kind) if each.written_at < moment]
+        objects = [each for each in self.store.list(OBJECTS) if each.written_at < moment]
         named = {entry.key for unit in self.list_stored() for entry in self._stored(unit).files.values()}
         return [each for each in objects if each.key not in named]
 
@@ -230,20 +249,33 @@ class Mirror:
         Of what is merged all is written: what the snapshot here names, the one that is there by now may not.
         """
         keys = {} if unit.is_merged else {(each.size, each.digest): each.key for each in known.values()}
-        mine, objects = dict(found), {}
-        for name, entry in found.items():
-            if entry is None or not entry.is_file:
-                continue
-            if key := keys.get((entry.size, entry.digest)):
-                mine[name] = replace(entry, key=key)
-            else:
-                mine[name] = made = with_key(unit, name, entry)
-                keys[entry.size, entry.digest] = made.key
-                objects[made.key] = name
+        mine = dict(found)
         with ThreadPoolExecutor(_AT_ONCE) as threads:
-            for upload in [threads.submit(self.store.upload, key, self.root / name) for key, name in objects.items()]:
-                upload.result()
+            uploads = {}
+            for name, entry in found.items():
+                if entry is None or not entry.is_file:
+                    continue
+                if key := keys.get((entry.size, entry.digest)):
+                    mine[name] = replace(entry, key=key)
+                else:
+                    uploads[name] = threads.submit(self._upload_one, unit, name, entry)
+            try:
+                mine |= {name: upload.result() for name, upload in uploads.items()}
+            except BaseException:
+                threads.shutdown(cancel_futures=True)  # a store that is away is waited for once
+                raise
         return mine
+
+    def _upload_one(self, unit: Unit, name: str, entry: Entry) -> Entry:
+        """Write a file's object; return the file as it was written, which another process may have replaced since it was looked at."""
+        part = self._incoming()
+        try:
+            link_file(self.root / name, part)
+            made = with_key(unit, name, entry_of(part, entry))
+            self.store.upload(made.key, part)
+        finally:
+            part.unlink(missing_ok=True)
+        return made
 
     def _prove(self) -> None:
         """See once that the store keeps conditional puts: else of two writers both would win, and one's work be lost."""
@@ -325,12 +357,11 @@ class Mirror:
         return Version(snapshot, tag.e_tag, tag.number)
 
     def _known(self, unit: Unit) -> Version:
-        """Return the snapshot that is here; none where nothing is here of it any more."""
+        """Return the snapshot that was fetched or committed here last."""
         try:
-            known = _read_version.decode(self._version_path(unit).read_bytes())
+            return _read_version.decode(self._version_path(unit).read_bytes())
         except (FileNotFoundError, msgspec.DecodeError):
             return Version()
-        return Version() if known.snapshot.files and not is_there(self.root, unit) else known
 
     def _keep(self, unit: Unit, version: Version) -> None:
         path, part = self._version_path(unit), self._incoming()

@@ -16,12 +16,13 @@ from typing import BinaryIO
 
 from tasks.core.bucket.mirror import Mirror
 from tasks.core.bucket.store import SCHEMES, Store
-from tasks.core.bucket.units import Unit
+from tasks.core.bucket.units import Unit, list_units
 from tasks.core.errors import ConfigError, StoreError
 
 CACHE, CACHE_GB = "TIDEMILL_CACHE", "TIDEMILL_CACHE_GB"
 _CACHE_GB = 20
 _AT_ONCE = 16
+_NOT_PLAIN = re.compile(r"[^A-Za-z0-9@._/=+~-]")
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):/+(.*)", re.DOTALL)  # a Path has lost one of the slashes
 
 
@@ -46,7 +47,7 @@ _opened: dict[Path, _Opened] = {}
 
 def address_of(path: Path | str) -> str | None:
     """Return a path as the address that it is; None where it is a path."""
-    match = _ADDRESS.fullmatch(str(path))
+    match = _ADDRESS.fullmatch(str(path).strip())
     return f"{match[1].lower()}://{match[2].rstrip('/')}" if match else None
 
 
@@ -63,8 +64,15 @@ def open_bucket(address: str) -> Path:
         raise ConfigError(
             f"data: {scheme}:// is no bucket; name a folder, or an address that begins with s3://, gs:// or abfs://"
         )
-    if ("@" in rest and not scheme.startswith("a")) or "?" in rest:
+    container = rest.partition("@")[0] if scheme.startswith("a") else rest
+    if "@" in container or "?" in rest or ":" in container:
         raise ConfigError("data: the address holds more than a bucket and a prefix; set credentials in the environment")
+    if (match := _NOT_PLAIN.search(rest)) is not None or ".." in rest.split("/"):
+        raise ConfigError(
+            f"data: {address!r} has {match[0] if match else '..'!r} in it, which stores read in several ways; choose a prefix of "
+            "letters, digits, -, _, . and /"
+        )
+    read_cache_limit()  # a wrong one is told before anything runs
     root = _place(address)
     if root not in _opened:
         _opened[root] = _Opened(Mirror.make(root, address))
@@ -168,10 +176,10 @@ def commit_opened() -> None:
         StoreError: a bucket cannot be written, or another writer has committed the same.
 
     """
-    most = read_cache_limit()
     for opened in list(_opened.values()):
-        opened.mirror.commit_all()
-        opened.mirror.trim(most, opened.fetched)
+        runs = {unit for unit in list_units(opened.mirror.root) if unit.kind == "runs"}
+        opened.mirror.commit_all(sorted(runs | opened.fetched))
+        opened.mirror.trim(read_cache_limit(), opened.fetched)
 
 
 def read_cache_limit() -> int:
@@ -191,4 +199,4 @@ def read_cache_limit() -> int:
 def _place(address: str) -> Path:
     """Return where the mirror of a bucket lies: the same place for the same address."""
     base = os.environ.get(CACHE) or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "tidemill"
-    return Path(base).absolute() / hashlib.sha256(address.encode()).hexdigest()[:16]
+    return Path(base).expanduser().absolute() / hashlib.sha256(address.encode()).hexdigest()[:16]

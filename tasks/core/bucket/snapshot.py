@@ -22,9 +22,12 @@ from tasks.core.bucket.units import Unit
 from tasks.core.checksums import Checksum, take_checksum
 
 SNAPSHOTS = ".tidemill"
+OBJECTS = f"{SNAPSHOTS}/objects"
+"""Below it lies nothing that others have put into the bucket."""
 _PLAIN = re.compile(r"[^A-Za-z0-9_=,.+-]")
 _NAME_CHARACTERS = 120
 _UNCOMMITTED = "staged"
+_OF_RAW = (".jsonl.zst", ".arrows", ".json")
 
 
 class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -79,17 +82,20 @@ class Version:
 
 
 def find_foreign(unit: Unit, files: Files) -> str | None:
-    """Return a path of a snapshot that leads out of its unit, or whose link does: who may write to a bucket writes nowhere else here."""
-    for name, entry in files.items():
-        leads_to = posixpath.join(posixpath.dirname(name), entry.link) if entry.link else name
-        if any(not _is_within(unit, path) for path in (name, leads_to)):
+    """Return a path of a snapshot that leads out of its unit, or a link that no run makes: who may write to a bucket writes nowhere else here."""
+    links = {name: entry.link for name, entry in files.items() if entry.link}
+    for name in files:
+        plain = posixpath.normpath(name) == name and any(
+            name == place or name.startswith(f"{place}/") for place in unit.places
+        )
+        if not plain or any(name.startswith(f"{link}/") for link in links):
+            return name
+    own = {f"tables/{unit.name}": "table", f"rejects/{unit.name}": "rejects"} if unit.kind == "tables" else {}
+    for name, leads_to in links.items():
+        is_version = bool(own) and name == f".tables/{unit.name}/current" and leads_to.isdigit()
+        if not is_version and (name not in own or leads_to != f"../.tables/{unit.name}/current/{own[name]}"):
             return name
     return None
-
-
-def _is_within(unit: Unit, path: str) -> bool:
-    plain = posixpath.normpath(path)
-    return any(plain == place or plain.startswith(f"{place}/") for place in unit.places)
 
 
 def snapshot_key(unit: Unit) -> str:
@@ -100,7 +106,7 @@ def snapshot_key(unit: Unit) -> str:
 def with_key(unit: Unit, path: str, entry: Entry) -> Entry:
     """Return a file with the key that its object is going to have: another one each time, so that what no snapshot names is never named again."""
     name = _PLAIN.sub("_", path.rpartition("/")[2])
-    return msgspec.structs.replace(entry, key=f"{unit}/{uuid4().hex}/{name[-_NAME_CHARACTERS:]}")
+    return msgspec.structs.replace(entry, key=f"{OBJECTS}/{unit}/{uuid4().hex}/{name[-_NAME_CHARACTERS:]}")
 
 
 def scan(root: Path, unit: Unit, known: Files) -> dict[str, Entry]:
@@ -122,6 +128,13 @@ def scan(root: Path, unit: Unit, known: Files) -> dict[str, Entry]:
 def is_there(root: Path, unit: Unit) -> bool:
     """Return whether anything is there of a unit; what is gone as a whole was lost, and is no change of a run's."""
     return any(True for _ in _walk_unit(root, unit))
+
+
+def entry_of(path: Path, before: Entry) -> Entry:
+    """Return a file as it is by now."""
+    status = path.stat()
+    is_same = (before.size, before.mtime_ns) == (status.st_size, status.st_mtime_ns)
+    return before if is_same else _entry(take_checksum(path))
 
 
 def _entry(taken: Checksum) -> Entry:
@@ -167,10 +180,23 @@ def apply_changes(files: Files, made: Mapping[str, Entry | None]) -> dict[str, E
     return merged | {name: entry for name, entry in made.items() if entry is not None}
 
 
-def find_conflict(mine: Mapping[str, Entry | None], theirs: Mapping[str, Entry | None]) -> str | None:
-    """Return a file that two have changed, each in another way; None where there is none."""
-    for name in sorted(mine.keys() & theirs.keys()):
-        one, other = mine[name], theirs[name]
-        if (one and one.content) != (other and other.content):
-            return name
-    return None
+def find_conflicts(unit: Unit, mine: Mapping[str, Entry | None], theirs: Mapping[str, Entry | None]) -> set[str]:
+    """Return what of `mine` must give way to what another writer has changed: what belongs together with it, of a table all of it."""
+    same = {name for name in mine.keys() & theirs.keys() if _content(mine[name]) == _content(theirs[name])}
+    one, other = mine.keys() - same, theirs.keys() - same
+    if not unit.is_merged:
+        return set(mine) if theirs and (one or other) else set()
+    shared = {_group(unit, name) for name in one} & {_group(unit, name) for name in other}
+    return {name for name in mine if _group(unit, name) in shared}
+
+
+def _content(entry: Entry | None) -> tuple[int, str, str] | None:
+    return None if entry is None else entry.content
+
+
+def _group(unit: Unit, name: str) -> str:
+    """Return what is the same for files that belong together: a raw file and its manifest, what lies in one folder of models."""
+    if unit.kind == "models":
+        return posixpath.dirname(name)
+    suffix = next((each for each in _OF_RAW if name.endswith(each)), "") if unit.kind == "raw" else ""
+    return name.removesuffix(suffix)

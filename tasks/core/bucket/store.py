@@ -8,8 +8,9 @@ tools: in the environment, in the profiles of its command line, or by the machin
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from io import BufferedReader, RawIOBase
@@ -19,8 +20,12 @@ from typing import Any, BinaryIO, Literal, NamedTuple, cast
 from tasks.core.errors import StoreError
 from tasks.core.redaction import redact
 
+_CODE, _MESSAGE = re.compile(r"<Code>(.*?)</Code>"), re.compile(r"<Message>(.*?)</Message>")
 SCHEMES = ("s3", "s3a", "gs", "az", "abfs", "abfss")
 _RETRY_S = 60  # a store that is restarted is there again by then
+_PROOFS = 3
+_RETRIES = 1000  # the time counts
+_BACKOFF = {"init_backoff": timedelta(seconds=0.1), "max_backoff": timedelta(seconds=3), "base": 2}
 _CONNECT_S = 10
 _INSTALL = "{}: needs a package that is not there; pip install 'tidemill[s3]'"
 
@@ -72,7 +77,11 @@ class Store:
             raise StoreError(_INSTALL.format(address)) from error
         scheme = address.partition("://")[0]
         told: dict[str, Any] = {
-            "retry_config": {"retry_timeout": timedelta(seconds=_RETRY_S)},
+            "retry_config": {
+                "retry_timeout": timedelta(seconds=_RETRY_S),
+                "max_retries": _RETRIES,
+                "backoff": _BACKOFF,
+            },
             "client_options": {"connect_timeout": timedelta(seconds=_CONNECT_S), "allow_http": True},
         }
         with _explained(address, "opened"):
@@ -118,21 +127,29 @@ class Store:
             StoreError: both are let through.
 
         """
-        first = self.replace(key, b"1", Tag())
+        if not any(self._keeps_conditions(f"{key}-{number}") for number in range(_PROOFS)):
+            raise StoreError(
+                f"{self.address}: the store does not keep conditional puts, without which two runs overwrite each "
+                "other's tables; choose one that does, or a folder"
+            )
+
+    def _keeps_conditions(self, key: str) -> bool:
+        """Return whether of two writers one is refused; an answer that was lost may tell otherwise."""
+        refused = []
         try:
-            refused = 0
+            first = self.replace(key, b"1", Tag())
             for data, tag in ((b"2", Tag()), (b"3", first), (b"4", first)):
                 try:
                     self.replace(key, data, tag)
+                    refused.append(False)
                 except SupersededError:
-                    refused += 1
-            if refused != 2:  # noqa: PLR2004 - the first, as it is there, and the last, as it is another one
-                raise StoreError(
-                    f"{self.address}: the store does not keep conditional puts, without which two runs overwrite each "
-                    "other's tables; choose one that does, or a folder"
-                )
+                    refused.append(True)
+        except SupersededError:
+            return False
         finally:
-            self.delete([key])
+            with suppress(StoreError):  # what failed first is told
+                self.delete([key])
+        return refused == [True, False, True]
 
     def upload(self, key: str, path: Path) -> None:
         """Write a file's bytes to an object, in parts where it is large."""
@@ -219,7 +236,9 @@ def _explained(address: str, what: str) -> Iterator[None]:
 
 
 def _failure(address: str, what: str, error: Exception) -> StoreError:
-    said = " ".join(redact(str(error).partition("\n\nDebug source:")[0]).split())
+    text = str(error).partition("\n\nDebug source:")[0]
+    told = [*_CODE.findall(text), *_MESSAGE.findall(text)]  # of the XML that a store answers with
+    said = " ".join(redact(": ".join(told) if told else text).split())
     return StoreError(f"{address}: cannot be {what} ({said}); check the address, the credentials and the network")
 
 

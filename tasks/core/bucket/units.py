@@ -23,7 +23,7 @@ _KINDS: dict[str, Kind] = {
 KINDS = tuple(_KINDS.values())
 _LOCKED_IN = {"training": ("models", "truth")}
 """What a run writes while it holds a folder that is none of these: a training set is made again, not kept."""
-_MERGED = frozenset({"raw", "predictions", "history", "runs"})
+_WHOLE = frozenset({"tables", "exports"})
 
 
 @dataclass(frozen=True, order=True)
@@ -40,7 +40,7 @@ class Unit:
     @property
     def is_merged(self) -> bool:
         """Return whether two writers may each add files of their own: of a table all of one counts, or of the other."""
-        return self.kind in _MERGED
+        return self.kind not in _WHOLE
 
     @property
     def places(self) -> tuple[str, ...]:
