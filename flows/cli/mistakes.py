@@ -119,7 +119,8 @@ def _secret_mistakes(key: str, reference: SecretReference) -> list[str]:
 def _files_mistakes(source: FilesSource, folder: DataFolder) -> list[str]:
     mistakes = []
     try:
-        for file in list_files(source.path, source.root(folder.root), source.allow_hosts):
+        found = list_files(source.path, source.root(folder.root), source.allow_hosts)
+        for file in found[: source.limit.number] if source.limit else found:
             try:
                 kind = format_of(file.name, source.read)
             except TableError as error:

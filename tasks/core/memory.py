@@ -41,8 +41,8 @@ def _machine(root: Path) -> Memory:
 def _groups(root: Path) -> Iterator[Memory]:
     """Yield what the control groups of this process leave it; one without a limit says `max`, or a number beyond any memory."""
     for line in _read(root / "proc" / "self" / "cgroup").splitlines():
-        _, kinds, path = line.split(":", 2)
-        if kinds not in ("", "memory"):
+        _, kinds, path = (*line.split(":", 2), "", "")[:3]
+        if kinds and "memory" not in kinds.split(","):
             continue
         top, names = root / "sys" / "fs" / "cgroup" / kinds, _V1 if kinds else _V2
         # In a container the path may be that of the host: what is there is the top alone.

@@ -58,13 +58,14 @@ def _find_set(folder: Path) -> TableSize | None:
     """Return how large the training set of the last run is; None where there is none."""
     path = folder / "training_set.arrow"
     told = read_json(folder / "training_set.json")
-    rows = told.get("training_set", {}).get("rows") if isinstance(told, dict) else None
+    kept = told.get("training_set") if isinstance(told, dict) else None
+    rows = kept.get("rows") if isinstance(kept, dict) else None
     if not rows or not path.is_file():
         return None
     try:
         with pa.memory_map(str(path)) as mapped:
             columns = Columns.of(pa.ipc.open_file(mapped).schema)
-    except pa.ArrowException:  # which a run makes anew
+    except (pa.ArrowException, OSError):  # which a run makes anew, or tells
         return None
     return TableSize(rows, path.stat().st_size / rows, columns)
 

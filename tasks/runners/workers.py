@@ -72,7 +72,16 @@ class StageWorkers:
 
     async def width(self) -> int:
         """Return how many tasks run at once."""
-        return await asyncio.to_thread(self._runner.width, self._opened)
+        return await asyncio.to_thread(self._width)
+
+    def _width(self) -> int:
+        opened = self._opened
+        try:
+            return self._runner.width(opened)
+        except RunnerError:
+            raise
+        except Exception as error:  # a cluster fails in its own ways, some of which look like a disk's
+            raise self._lost(error) from error
 
     def close(self) -> None:
         """Leave the workers."""
@@ -159,7 +168,7 @@ def open_runner(kind: Runner, made: Any) -> Any:
     try:
         made.__enter__()
         kind.greet(made)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # nobody is there, or the address is none
         with suppress(Exception):
             made.__exit__(None, None, None)
         where, cure = kind.place

@@ -12,12 +12,12 @@ from prefect.cache_policies import NO_CACHE
 
 from tasks.config import MadeTable
 from tasks.convert.table.state import CommittedTable
-from tasks.core.errors import TableError
+from tasks.core.errors import RunnerError, TableError
 from tasks.core.escaping import count
 from tasks.core.locks import exclusive_lock
 from tasks.core.outcome import Failed, Outcome
 from tasks.core.progress import ProgressEvent, emit
-from tasks.core.storage import explain_disk_failure
+from tasks.core.storage import explain_disk_failure, hash_file
 from tasks.core.story import quiet_engine
 from tasks.runners.worker_check import make_own_folder, place_for_workers
 from tasks.runners.workers import StageWorkers
@@ -47,10 +47,22 @@ def _calling(job: MadeTableJob, workers: StageWorkers | None) -> CallFunction:
         with place_for_workers(job.versions.home) as place:
             asked = {"name": name, "table": table, "tables": dict(tables), "place": place}
             made, texts = workers.call(call_elsewhere, **asked)
+            _refuse_other_texts(name, texts)
             staged.mkdir(parents=True, exist_ok=True)
             return made.replace(staged / made.name), texts
 
     return call
+
+
+def _refuse_other_texts(name: str, texts: Mapping[str, str]) -> None:
+    """Raise where a worker has called a function of other files than this machine has: another table would stand as right."""
+    for path, digest in texts.items():
+        here = Path(path)
+        if not here.is_file() or hash_file(here) != digest:
+            raise RunnerError(
+                f"runner: a worker has another {path} than this machine, of which tables.{name} would be another table; "
+                "give all workers the same files, start them again, and run again"
+            )
 
 
 @task(name="make table", task_run_name="table {name}", cache_policy=NO_CACHE, persist_result=False)

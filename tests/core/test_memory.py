@@ -58,6 +58,15 @@ def test_the_memory_of_this_machine_is_told() -> None:
             Memory(1000, 0),
             id="a container of the first version, in which the host's path is not there",
         ),
+        pytest.param(
+            {
+                "proc__self__cgroup": "no group\n4:cpu,memory:/x\n",
+                "sys__fs__cgroup__cpu,memory__x__memory_0limit_in_bytes": "1000\n",
+                "sys__fs__cgroup__cpu,memory__x__memory_0usage_in_bytes": "400\n",
+            },
+            Memory(1000, 600),
+            id="a group of the first version, mounted with another, below a line that is none",
+        ),
     ],
 )
 def test_a_control_group_limits_it(tmp_path: Path, files: dict[str, str], expected: Memory) -> None:

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tasks.core.errors import ConfigError, TableError
+from tasks.core.errors import ConfigError, RunnerError, TableError
 from tasks.core.isolation.client import stop_call_server
+from tasks.core.storage import hash_file
 from tasks.tables.function import find_function_mistakes, functions_ready
+from tasks.tables.tasks import _refuse_other_texts
 from tests.processes import children, command_of
 from tests.tables.conftest import changed, make, rows_of, written
 
@@ -242,3 +244,15 @@ def test_a_module_that_is_nowhere_is_told(data: Path) -> None:
 def _servers() -> set[int]:
     """Return the processes that this one has begun for calls; what they fork is named as they are."""
     return {each for each in children(os.getpid()) if "isolation.server" in command_of(each)}
+
+
+def test_a_worker_with_another_file_of_a_function_is_refused(tmp_path: Path) -> None:
+    """Its table would be another one, and stand as right."""
+    file = tmp_path / "functions.py"
+    file.write_text("def make(): ...")
+    _refuse_other_texts("sums", {str(file): hash_file(file)})
+
+    with pytest.raises(
+        RunnerError, match=r"runner: a worker has another .*functions\.py than this machine.* tables\.sums"
+    ):
+        _refuse_other_texts("sums", {str(file): "0" * 64})
