@@ -265,21 +265,13 @@ def test_every_path_of_a_data_folder_is_named_here() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("path", "named"),
-    [
-        ("s3://bucket/x", "s3://bucket/x"),
-        ("gs://bucket", "gs://bucket"),
-        ("https://example.com/data", "https://example.com/data"),
-        ("file:///tmp/data", "file://tmp/data"),
-    ],
-)
-def test_an_address_is_no_data_folder(path: str, named: str) -> None:
-    """A folder of that name on this machine would be filled in its stead."""
+@pytest.mark.parametrize("address", ["https://example.com/data", "file:///tmp/data"])
+def test_an_address_of_no_bucket_is_no_data_folder(address: str) -> None:
+    """A path would lose one of its slashes, and runs would write to a folder of that name."""
     with pytest.raises(
-        ConfigError, match=f"data: {named} is an address, and the data folder lies on this machine; name a"
+        ConfigError, match=r"data: (https|file):// is no bucket; name a folder, or an address that begins with s3://"
     ):
-        DataFolder.at(Path(path))
+        DataFolder.at(Path(address))
 
 
 @pytest.mark.parametrize("path", ["data", "/x:y", "a:b/c", "c:/x"])

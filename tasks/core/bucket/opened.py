@@ -23,7 +23,7 @@ CACHE, CACHE_GB = "TIDEMILL_CACHE", "TIDEMILL_CACHE_GB"
 _CACHE_GB = 20
 _AT_ONCE = 16
 _NOT_PLAIN = re.compile(r"[^A-Za-z0-9@._/=+~-]")
-_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):/+(.*)", re.DOTALL)  # a Path has lost one of the slashes
+_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)", re.DOTALL)  # a Path has lost one of the slashes
 
 
 @dataclass
