@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 LONG = (
     "test_docs.py",
+    "flows/test_workers.py",
+    "convert/test_dask.py",
     "export/test_kill.py",
     "train/test_failures.py",
     "flows/test_run.py",
@@ -24,6 +26,7 @@ LONG = (
     "ingest/test_kill.py",
     "flows/test_ui_text.py",
     "flows/test_light_start.py",
+    "flows/test_bucket.py",
     "convert/test_kill.py",
     "flows/test_limit.py",
     "flows/test_retry.py",

@@ -29,7 +29,7 @@ from tests.stores import serving_s3
 pytestmark = [pytest.mark.flow, needs_postgresql]
 
 PIPELINES = ("bakery", "florist")
-DAYS = 10 if "TIDEMILL_KILLS" in os.environ else 3
+DAYS = 10 if "TIDEMILL_KILLS" in os.environ else 2
 """So many runs of each pipeline: ten take minutes."""
 ROWS = 50
 RUNS_S = 600
