@@ -51,7 +51,7 @@ def test_a_store_of_an_extra_names_it() -> None:
 
     extras = tomllib.loads(Path("pyproject.toml").read_text())["project"]["optional-dependencies"]
     assert said == "s3://b/a.csv: s3:// needs a package that is not there; pip install 'tidemill[s3]'"
-    assert [requirement.partition(">")[0] for requirement in extras["s3"]] == ["s3fs"]
+    assert "s3fs" in [requirement.partition(">")[0] for requirement in extras["s3"]]
 
 
 def test_a_folder_is_all_its_files_of_known_formats(inbox: Path) -> None:
