@@ -1,9 +1,9 @@
 """Where the first bottleneck comes: convert of a terabyte by up to a hundred workers, as a discrete-event model.
 
 Each batch of files is read from a store by a worker, parsed, and its parts written to
-storage that all mount; the run hands batches out, takes them back, and commits. What each
-step costs was measured on two cores, what a cluster would have is assumed, and both are in
-`Model`, so that other figures can be put there.
+storage that all mount; the run hands batches out, takes them back, and commits. What a
+thread parses was measured on two cores, what tasks cost and a cluster has is assumed, and
+both are in `Model`, so that other figures can be put there.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ class Model:
     parts_share: float = 0.27
     """Bytes of Parquet to those of CSV, of the demo's flights."""
     task_of_run_s: float = 0.02
-    """Of the run's own process, for a task that is handed out and taken back."""
+    """Assumed: of the run's own process, for a task that is handed out and taken back."""
     task_of_server_s: float = 0.03
-    """Of Prefect's server, for what a task's states are stored with."""
+    """Assumed: of Prefect's server, for what a task's states are stored with."""
     task_of_worker_s: float = 0.05
-    """Of a worker, beside the parsing."""
+    """Assumed: of a worker, beside the parsing."""
     checksum_bytes_s: float = 1_500 * _MEGABYTE
-    """Of the run, which reads each part once at the commit, in one thread."""
+    """Assumed: of the run, which reads each part once at the commit, in one thread."""
     worker_network_bytes_s: float = 600 * _MEGABYTE
     """Assumed: 5 Gbit/s a worker."""
     store_bytes_s: float = 12_500 * _MEGABYTE
