@@ -148,6 +148,7 @@ def test_a_killed_worker_s_batches_run_again(
     )
 
 
+@pytest.mark.skipif("TIDEMILL_KILLS" not in os.environ, reason="set TIDEMILL_KILLS=1: it starts a cluster of its own")
 def test_without_its_scheduler_a_run_fails_in_a_sentence_and_the_next_ends(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
