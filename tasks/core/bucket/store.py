@@ -10,11 +10,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from io import BufferedReader, RawIOBase
 from pathlib import Path
+from threading import current_thread, main_thread
 from typing import Any, BinaryIO, Literal, NamedTuple, cast
 
 from tasks.core.errors import StoreError
@@ -94,7 +96,7 @@ class Store:
         options: Any = {"if_none_match": known.e_tag} if known and known.e_tag else {}
         with self._explained("read"):
             try:
-                answer = self.objects.get(key, options=options)
+                answer = _waited_for(lambda: self.objects.get(key, options=options))
                 return bytes(answer.bytes()), _tag(answer.meta)
             except NotModifiedError:
                 return "same"
@@ -183,7 +185,8 @@ class Store:
     def list(self, prefix: str) -> Iterator[Stored]:
         """Yield the objects below a prefix."""
         with self._explained("listed"):
-            for chunk in self.objects.list(prefix):
+            chunks = iter(self.objects.list(prefix))
+            while (chunk := _waited_for(lambda: next(chunks, None))) is not None:
                 for each in chunk:
                     yield Stored(each["path"], each["size"], each["last_modified"])
 
@@ -214,6 +217,13 @@ class _Stream(RawIOBase):
         room[:size] = self._left[:size]
         self._left = self._left[size:]
         return size
+
+
+def _waited_for(call: Callable[[], Any]) -> Any:
+    """Return what a call of a store returns; Ctrl-C ends the wait for it, which the call itself does not heed."""
+    if current_thread() is not main_thread():
+        return call()
+    return ThreadPoolExecutor(1).submit(call).result()
 
 
 def _tag(told: Any) -> Tag:
