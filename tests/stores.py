@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
 from urllib.parse import urlsplit
 
 import httpx
@@ -39,6 +39,12 @@ def serving_s3() -> Iterator[str]:
             s3fs.S3FileSystem.clear_instance_cache()
 
 
+def _set() -> Event:
+    event = Event()
+    event.set()
+    return event
+
+
 @dataclass
 class Relay:
     """What lies between a store and those that ask it, and fails as a network does."""
@@ -48,6 +54,10 @@ class Relay:
     """Whether each connection ends before it is answered."""
     lost_answers_of: str = ""
     """A part of the path of requests that are passed on, and whose next answer is lost."""
+    answers: Event = field(default_factory=_set)
+    """Whether what is written is answered; it waits until then."""
+    has_held: Event = field(default_factory=Event)
+    """Whether one was kept waiting."""
     asked: list[str] = field(default_factory=list)
     """The method and the path of each request."""
 
@@ -63,6 +73,9 @@ def relaying(store: str) -> Iterator[Relay]:
         def pass_on(self) -> None:
             relay.asked.append(f"{self.command} {self.path}")
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            if self.command == "PUT" and not relay.answers.is_set():
+                relay.has_held.set()
+                relay.answers.wait()
             if relay.is_down:
                 self.close_connection = True
                 return

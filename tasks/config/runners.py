@@ -94,6 +94,10 @@ class RemoteRunner(Runner, ABC):
         """Return what each worker answers, by its address, or why it cannot; nothing where workers cannot be asked one by one."""
         return {}
 
+    def count_workers(self, opened: Any) -> int | None:  # noqa: ARG002 - of kinds that can
+        """Return how many workers are there; None where that is not known."""
+        return None
+
     def watch(self, opened: Any, lost: Callable[[str, int], None]) -> None:
         """Have `lost` called with the address of a worker that is gone, and how many of the tasks begun there run again; where none is told, that is all."""
 

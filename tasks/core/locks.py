@@ -9,7 +9,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from tasks.core.bucket.mirror import KEPT, Mirror
+from tasks.core.bucket.files import KEPT
+from tasks.core.bucket.mirror import Mirror
 from tasks.core.bucket.units import Unit, written_in
 from tasks.core.errors import StoreError, TidemillError
 

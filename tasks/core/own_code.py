@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
+from importlib.machinery import ModuleSpec
 from importlib.metadata import packages_distributions, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 from tasks.core.storage import hash_file
 
 MISSING = "not installed"
+_HASH_CHARACTERS = 16
 _CACHES = "__pycache__"
 _BYTECODE = (".pyc", ".pyo")
 
@@ -25,6 +27,12 @@ def code_versions(packages: Iterable[str]) -> dict[str, str]:
         return {}
     known = _distributions(tuple((path, _changed(path)) for path in sys.path))
     return {top: _tell(top, known.get(top, ())) for top in tops}
+
+
+def hash_package(package: str) -> str:
+    """Return a hash of all files of a package, or of a module that is one, by its first name."""
+    spec = _find(package)
+    return MISSING if spec is None else _hash(*_places(spec))[:_HASH_CHARACTERS]
 
 
 @lru_cache(maxsize=1)
@@ -41,18 +49,25 @@ def _changed(folder: str) -> int:
 
 
 def _tell(package: str, distributions: Iterable[str]) -> str:
-    try:
-        spec = find_spec(package)
-    except (ImportError, ValueError):  # of a module that is half imported, say
-        spec = None
+    spec = _find(package)
     if spec is None:
         return MISSING
+    versions = [f"{name} {version(name)}" for name in sorted(set(distributions))]
+    return ", ".join([*versions, f"code {_hash(*_places(spec))[:_HASH_CHARACTERS]}"])
+
+
+def _find(package: str) -> ModuleSpec | None:
+    try:
+        return find_spec(package)
+    except (ImportError, ValueError):  # of a module that is half imported, say
+        return None
+
+
+def _places(spec: ModuleSpec) -> tuple[list[Path], list[Path]]:
+    """Return the folders of a package, or the file of a module that is one."""
     folders = [Path(folder) for folder in spec.submodule_search_locations or ()]
     single = [Path(spec.origin)] if not folders and spec.has_location and spec.origin else []
-    if single and not single[0].is_file():  # a module in an archive
-        folders, single = single, []
-    versions = [f"{name} {version(name)}" for name in sorted(set(distributions))]
-    return ", ".join([*versions, f"code {_hash(folders, single)[:16]}"])
+    return (single, []) if single and not single[0].is_file() else (folders, single)  # a module in an archive
 
 
 def _hash(folders: Iterable[Path], single: Iterable[Path]) -> str:

@@ -16,6 +16,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
+from tasks.core.bucket.mirror import number_after
 from tasks.core.escaping import count
 from tasks.core.storage import commit, json_reader, write_json
 from tasks.raw.files import MANIFEST_SUFFIX, RAW_SUFFIX, RawManifest, is_as_written, manifest_path
@@ -122,7 +123,7 @@ class Packs:
 
     def add(self, inputs: Sequence[PackInput]) -> Path:
         """Put partitions into a new pack, with what lies in small ones, or among much that counts no more; return its path."""
-        self._last += 1
+        self._last = number_after(self._last, self._folder)  # that of another machine is another pack
         path = self._path(self._last)
         members: dict[str, Member] = {}
         digest, at = hashlib.sha256(), 0

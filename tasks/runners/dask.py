@@ -89,6 +89,10 @@ class DaskRunner(RemoteRunner):
             for address, answer in answers.items()
         }
 
+    def count_workers(self, opened: Any) -> int:
+        """Return how many workers the scheduler has."""
+        return len(opened.client.nthreads())
+
     def watch(self, opened: Any, lost: Callable[[str, int], None]) -> None:
         """Have the scheduler tell of each worker that is gone before its tasks have ended."""
 

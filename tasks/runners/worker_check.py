@@ -1,23 +1,21 @@
-"""What a worker must have to do a run's work: the run's packages, and its data folder."""
+"""What a worker must have to do a run's work: the run's packages and code, and its data folder."""
 
 from __future__ import annotations
 
 import os
-import platform
 import shutil
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from tempfile import mkdtemp
 from uuid import uuid4
 
+from tasks.core.bucket.opened import CACHE, bucket_of
 from tasks.core.errors import RunnerError
+from tasks.runners.environment import Environment
 
-_PACKAGES = ("tidemill", "pyarrow", "numpy", "pandas")
-"""What the bytes of a part depend on, beside Python."""
 _ASKED = "asked"
 FOR_WORKERS = ".workers-"
 """How the names of folders begin in which workers make what a run then takes."""
@@ -25,16 +23,15 @@ FOR_WORKERS = ".workers-"
 
 @dataclass(frozen=True)
 class Expected:
-    """What is asked of each worker: whether it has these versions, and sees this folder of the run, which lies in the data folder."""
+    """What is asked of each worker: whether it is as the run is, and sees this folder of the run, which lies in the data folder.
 
-    versions: Mapping[str, str]
-    root: Path
-    folder: Path
+    Where no folder is told, what is to be read comes through a store. `cure` is what has it seen.
+    """
 
-
-def versions_here() -> dict[str, str]:
-    """Return the versions that this process has of what the bytes of a part depend on."""
-    return {"python": ".".join(platform.python_version_tuple()[:2])} | {name: version(name) for name in _PACKAGES}
+    environment: Environment
+    folder: Path | None = None
+    root: Path = Path()
+    cure: str = ""
 
 
 def this_worker() -> str:
@@ -42,24 +39,24 @@ def this_worker() -> str:
     return f"the worker {socket.gethostname()} (process {os.getpid()})"
 
 
-def tell_versions(versions: Mapping[str, str]) -> str:
-    """Return what is wrong with this process, in a sentence, where it has other versions; nothing where it has these."""
-    here = versions_here()
-    other = [name for name, there in versions.items() if here.get(name) != there]
-    told = ", ".join(f"{name} {here.get(name)} instead of {versions[name]}" for name in other)
-    return f"{this_worker()} has {told}; install there what the run has, or its parts differ" if told else ""
+def tell_differences(expected: Environment) -> str:
+    """Return in what this process is not as the run is, in a sentence; nothing where it is."""
+    told = expected.differences(Environment.here(expected.modules))
+    return f"{this_worker()} has {', and has '.join(found)}" if (found := list(told)) else ""
 
 
 def tell_mistakes(expected: Expected) -> str:
     """Return what is wrong with this process as a worker, in a sentence; nothing where nothing is."""
-    if told := tell_versions(expected.versions):
+    if told := tell_differences(expected.environment):
         return told
+    if expected.folder is None:
+        return ""
     name = f"{socket.gethostname()}-{os.getpid()}"
     try:
         (expected.folder / _ASKED).read_bytes()
         (expected.folder / name).write_bytes(b"")
     except OSError as error:
-        return unreached(expected.root, error)
+        return unreached(expected.root, error, expected.cure)
     return ""
 
 
@@ -92,17 +89,31 @@ def place_for_workers(home: Path) -> Iterator[Path]:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def unreached(path: Path, error: OSError) -> str:
+_SHARED = "put it on storage that every worker mounts at the same path, and may write to"
+
+
+def unreached(path: Path, error: OSError, cure: str = _SHARED) -> str:
     """Return the sentence for a path of the run's that this process does not reach."""
+    return f"{path}: {this_worker()} cannot reach it ({error.strerror}); {cure}"
+
+
+def cure_of(root: Path) -> str:
+    """Return what has workers see a data folder, which may be the mirror of a bucket."""
+    if not (address := bucket_of(root, ".")):
+        return _SHARED
     return (
-        f"{path}: {this_worker()} cannot reach it ({error.strerror}); put it on storage that every worker mounts at "
-        "the same path, and may write to"
+        f"it is the mirror of {address}: set {CACHE} to a folder on storage that every worker mounts at the same path, "
+        "and may write to"
     )
 
 
 @contextmanager
-def expected_of_workers(root: Path) -> Iterator[Expected]:
-    """Yield what workers are asked, for as long as they are; its folder is there for each of them to see, and to write to."""
+def expected_of_workers(root: Path | None, extensions: Iterable[str] = ()) -> Iterator[Expected]:
+    """Yield what workers are asked, for as long as they are; the folder is there for each of them to see, and to write to."""
+    environment = Environment.here(extensions)
+    if root is None:
+        yield Expected(environment)
+        return
     with place_for_workers(root) as folder:
         (folder / _ASKED).write_bytes(b"")
-        yield Expected(versions_here(), root, folder)
+        yield Expected(environment, folder, root, cure_of(root))

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from contextvars import copy_context
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock
 from typing import Any, TypeVar
 
+from tasks.config.formats import FORMATS
 from tasks.config.runners import RemoteRunner, Runner
 from tasks.core.errors import RunnerError
 from tasks.core.escaping import count
 from tasks.core.story import warn
+from tasks.runners import absence
+from tasks.runners.absence import Absence
 from tasks.runners.worker_check import expected_of_workers, tell_mistakes
 
 Value = TypeVar("Value")
@@ -42,6 +45,7 @@ class StageWorkers:
         self._runner, self._stage, self._root = runner, stage, root
         self._open: Any = None
         self._lock = Lock()
+        self._absence = Absence(runner)
 
     def __reduce__(self) -> tuple[type[StageWorkers], tuple[RemoteRunner, str, Path]]:
         """Pickle without what is open: Prefect sends a task's parameters along with those that it submits."""
@@ -51,7 +55,7 @@ class StageWorkers:
         """Return what a task comes to on a worker; where that is killed, it runs again on another.
 
         Raises:
-            RunnerError: no worker answers, one differs from the run, or the task has ended several.
+            RunnerError: no worker answers, or is left, one differs from the run, or the task has ended several.
 
         """
         future = await asyncio.to_thread(self._submit, task, parameters)
@@ -59,8 +63,12 @@ class StageWorkers:
         loop = asyncio.get_running_loop()
         future.add_done_callback(lambda _: loop.call_soon_threadsafe(ended.set))
         try:
-            await ended.wait()
-        except asyncio.CancelledError:
+            while not ended.is_set():
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(ended.wait(), absence.LOOKS_EVERY_S)
+                    break
+                await asyncio.to_thread(self._look)
+        except BaseException:
             with suppress(Exception):  # of a cluster that is gone
                 future.wrapped_future.cancel()
             raise
@@ -68,7 +76,15 @@ class StageWorkers:
 
     def call(self, task: Any, **parameters: Any) -> Any:
         """Return the same for a thread that waits for it."""
-        return self._end(self._submit(task, parameters)).value
+        future, ended = self._submit(task, parameters), Event()
+        future.add_done_callback(lambda _: ended.set())
+        while not ended.wait(absence.LOOKS_EVERY_S):
+            self._look()
+        return self._end(future).value
+
+    def _look(self) -> None:
+        if (opened := self._open) is not None:
+            self._absence.look(opened)
 
     async def width(self) -> int:
         """Return how many tasks run at once."""
@@ -120,17 +136,14 @@ class StageWorkers:
             return self._open
 
     def _check(self, opened: Any) -> None:
-        """Ask each worker whether it can do the work.
+        """Ask each worker whether it can do the work, and have the run told of those that are gone.
 
         Raises:
             RunnerError: one cannot, in a line for each.
 
         """
-        with expected_of_workers(self._root) as expected:
-            answers = self._runner.ask_each(opened, tell_mistakes, expected)
-        told = [f"runner: {address}: {answer}" for address, answer in answers.items() if answer]
-        if told:
-            raise RunnerError("\n".join(told))
+        extensions = FORMATS.outside().values() if self._stage == "convert" else ()
+        check_workers(self._runner, opened, self._root, extensions)
         context = copy_context()
 
         def tell(address: str, tasks: int) -> None:
@@ -176,17 +189,33 @@ def open_runner(kind: Runner, made: Any) -> Any:
     return made
 
 
+def check_workers(runner: RemoteRunner, opened: Any, root: Path | None, extensions: Iterable[str] = ()) -> None:
+    """Ask each worker whether it is as the run is, and reaches the data folder, where it is to.
+
+    Raises:
+        RunnerError: one is not, or does not, in a line for each.
+
+    """
+    with expected_of_workers(root, extensions) as expected:
+        answers = runner.ask_each(opened, tell_mistakes, expected)
+    told = [f"runner: {address}: {answer}" for address, answer in answers.items() if answer]
+    if told:
+        raise RunnerError("\n".join(told))
+
+
 @asynccontextmanager
 async def holding(*runners: Runner) -> AsyncIterator[None]:
     """Hold, while the block runs, what runners start for a run."""
-    held = [runner.held() for runner in runners]
-    for each in held:
-        each.__enter__()
-    try:
+    async with AsyncExitStack() as held:
+        for runner in runners:
+            block = ExitStack()
+            block.enter_context(runner.held())
+            held.push_async_callback(_leave, block)
         yield
-    finally:
-        for each in held:
-            await asyncio.shield(asyncio.to_thread(each.__exit__, None, None, None))
+
+
+async def _leave(block: ExitStack) -> None:
+    await asyncio.shield(asyncio.to_thread(block.close))
 
 
 @asynccontextmanager

@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,8 @@ from flows.tables import tables
 from tasks.config import Pipeline
 from tasks.convert.table.state import CommittedTable
 from tasks.core.errors import RunnerError
-from tasks.runners.worker_check import tell_versions, versions_here
+from tasks.runners.environment import Environment
+from tasks.runners.worker_check import tell_differences
 from tests.clusters import Cluster, dask_cluster
 from tests.convert.conftest import tables_of
 from tests.processes import command_of, descendants, is_running
@@ -247,13 +249,14 @@ async def test_a_worker_that_does_not_see_the_data_is_refused(
 
 def test_a_worker_of_another_version_is_told() -> None:
     """What it has, and what the run has."""
-    told = tell_versions({**versions_here(), "pyarrow": "1.0"})
+    here = Environment.here()
+    told = tell_differences(replace(here, versions={**here.versions, "pyarrow": "1.0"}))
 
     assert re.fullmatch(
         r"the worker \S+ \(process \d+\) has pyarrow \S+ instead of 1\.0; install there what the run has, or its parts differ",
         told,
     )
-    assert tell_versions(versions_here()) == ""
+    assert tell_differences(here) == ""
 
 
 @contextmanager

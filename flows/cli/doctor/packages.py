@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from packaging.requirements import Requirement
 
 from flows.cli.doctor.diagnosis import Diagnosis, listed
 from tasks.core.escaping import count
+from tasks.runners.environment import declared_packages
 
 CONSTRAINTS = Path(__file__).parents[3] / "constraints.txt"
 _PIN = re.compile(r"^(?P<name>[A-Za-z0-9_.-]+)==(?P<version>\S+)", re.MULTILINE)
@@ -20,8 +21,7 @@ _CURE = "pip install -c constraints.txt -e . in the project's folder"
 
 def look_at_packages(constraints: Path = CONSTRAINTS) -> Iterator[Diagnosis]:
     """Yield what is wrong with the installed packages, or that nothing is."""
-    needed = [Requirement(text) for text in requires("tidemill") or ()]
-    here = [need for need in needed if need.marker is None or need.marker.evaluate({"extra": ""})]
+    here = list(declared_packages())
     unmet = list(judge_requirements(here))
     yield from unmet
     if not unmet:

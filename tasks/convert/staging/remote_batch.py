@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +13,8 @@ from tasks.convert.parts.sample import Samples
 from tasks.convert.staging.context import ConversionContext, ConversionResult, InputFile
 from tasks.core.errors import ConfigError, RunnerError
 from tasks.core.registry import add_extension
-from tasks.runners.worker_check import make_own_folder, tell_versions, this_worker, unreached, versions_here
+from tasks.runners.environment import Environment
+from tasks.runners.worker_check import cure_of, make_own_folder, tell_differences, this_worker, unreached
 
 
 class RemoteBatch:
@@ -31,8 +32,9 @@ class RemoteBatch:
         self.wanted = plan.wanted
         self.guesses = dict(plan.guesses)
         self.samples = plan.samples.begin() if plan.samples is not None else None
-        self.versions: Mapping[str, str] = versions_here()
         self.extensions = tuple(FORMATS.outside().values())
+        self.environment = Environment.here(self.extensions)
+        self.cure = cure_of(root)
 
     @contextmanager
     def begun(self) -> Iterator[tuple[list[list[InputFile]], ConversionContext, Path]]:
@@ -60,8 +62,8 @@ class RemoteBatch:
             raise RunnerError(f"{this_worker()}: its run has ended")
 
     def _check(self) -> None:
-        """Raise unless this process has the run's packages and kinds, and reaches the first of its files."""
-        if told := tell_versions(self.versions):
+        """Raise unless this process has the run's packages, code and kinds, and reaches the first of its files."""
+        if told := tell_differences(self.environment):
             raise RunnerError(f"runner: {told}")
         try:
             for kind in self.extensions:
@@ -74,7 +76,7 @@ class RemoteBatch:
             try:
                 path.stat()
             except OSError as error:
-                raise RunnerError(f"runner: {unreached(path, error)}") from None
+                raise RunnerError(f"runner: {unreached(path, error, self.cure)}") from None
 
 
 class StagedElsewhere:

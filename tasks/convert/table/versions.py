@@ -11,12 +11,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.core.bucket.mirror import KEPT as MIRRORED
+from tasks.core.bucket.mirror import number_after
 from tasks.core.checksums import link_file
 from tasks.core.errors import TableError
 from tasks.core.storage import DataFolder, fsync
@@ -69,9 +68,7 @@ class Versions:
 
     def next_number(self, after: int = 0) -> int:
         """Return the number of the next version, which is `after` another; in a bucket one that no other machine gives."""
-        following = 1 + max([after, *(int(folder.name) for folder in self.numbered)])
-        is_shared = (self.home.parents[1] / MIRRORED).is_dir()
-        return max(following, time.time_ns()) if is_shared else following
+        return number_after(max([after, *(int(folder.name) for folder in self.numbered)]), self.home)
 
     def restore_link(self) -> None:
         """Let `current` be a link to a version again, where it is gone, leads nowhere, or was copied as a folder."""

@@ -8,11 +8,9 @@ committed by the next run here, unless the bucket has another snapshot by then.
 
 from __future__ import annotations
 
-import os
-import shutil
+import dataclasses
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -21,8 +19,8 @@ from uuid import uuid4
 
 import msgspec
 from filelock import FileLock, Timeout
-from msgspec.structs import replace
 
+from tasks.core.bucket.files import KEPT, MirroredFiles
 from tasks.core.bucket.snapshot import (
     OBJECTS,
     SNAPSHOTS,
@@ -32,25 +30,21 @@ from tasks.core.bucket.snapshot import (
     Version,
     apply_changes,
     changes,
-    entry_of,
     find_conflicts,
     find_foreign,
+    find_left,
     is_there,
     scan,
     snapshot_key,
-    with_key,
 )
 from tasks.core.bucket.store import Store, Stored, SupersededError, Tag
 from tasks.core.bucket.units import KINDS, Unit
-from tasks.core.checksums import give_time, link_file, take_checksum
+from tasks.core.bucket.uses import Uses
 from tasks.core.errors import ConflictError, StoreError
+from tasks.core.story import tell
 
-KEPT = ".bucket"
-"""The folder of a mirror in which is what it knows of its bucket."""
 _ADDRESS = "address"
-_AT_ONCE = 16  # objects on their way
 _ON_ITS_WAY = timedelta(days=1)
-_IN_USE_S = 24 * 3600.0  # a run that fetched a unit may still read it
 _ATTEMPTS = 20  # to commit what many writers add to
 
 _read_version = msgspec.json.Decoder(Version)
@@ -63,6 +57,11 @@ class Mirror:
 
     root: Path
     store: Store
+
+    @property
+    def files(self) -> MirroredFiles:
+        """Return its files."""
+        return MirroredFiles(self.root, self.store)
 
     @classmethod
     def at(cls, root: Path) -> Mirror | None:
@@ -79,7 +78,7 @@ class Mirror:
         mirror, place = cls(root, Store.open(address)), root / KEPT / _ADDRESS
         place.parent.mkdir(parents=True, exist_ok=True)
         if not place.is_file() or place.read_text(encoding="utf-8") != address:
-            part = mirror._incoming()
+            part = mirror.files.incoming()
             part.write_text(address, encoding="utf-8")
             part.replace(place)  # others may read it at this moment
         return mirror
@@ -106,13 +105,17 @@ class Mirror:
         stored = known if found == "same" else Version() if found is None else self._version(unit, *found)
         if not stored.is_stored and not known.is_stored:
             return
-        local = scan(self.root, unit, known.snapshot.files)
+        local = scan(self.root, unit, known)
+        if known.snapshot.files and not local:
+            tell(
+                f"{self.store.address}/{unit}: nothing of it was left on this machine, and it is fetched again; to begin it "
+                f"anew, remove {snapshot_key(unit)} from the bucket"
+            )
         made = {name: entry for name, entry in changes(known.snapshot.files, local).items() if entry is not None}
         theirs = changes(known.snapshot.files, stored.snapshot.files)
         conflicts = set(made) if not stored.is_stored else find_conflicts(unit, made, theirs)
         made = {name: entry for name, entry in made.items() if name not in conflicts}
-        self._become(unit, local, apply_changes(stored.snapshot.files, made))
-        self._keep(unit, stored)
+        self._settle(unit, known, local, stored, apply_changes(stored.snapshot.files, made))
 
     def commit(self, unit: Unit, *, removals: bool = False) -> bool:
         """Commit what has changed of a unit here; return whether anything has.
@@ -127,22 +130,27 @@ class Mirror:
         """
         with self._moving(unit):
             known = self._known(unit)
-            local = scan(self.root, unit, known.snapshot.files)
+            local = scan(self.root, unit, known)
             found = changes(known.snapshot.files, local)
             found = found if removals else {name: entry for name, entry in found.items() if entry is not None}
             if not found:
                 return False
             self._prove()
-            mine = self._upload(unit, found, known.snapshot.files)
+            mine = self.files.upload(unit, found, known.snapshot.files)
             committed, lost = self._commit(unit, known, mine)
-            self._become(unit, local, committed.snapshot.files)
-            self._keep(unit, committed)
+            self._settle(unit, known, local, committed, committed.snapshot.files)
             if lost:
                 raise ConflictError(
                     f"{self.store.address}/{unit}: {committed.snapshot.host if not unit.is_merged else 'another run'} has "
                     f"committed {lost[0]} while this run worked, and that stands; run again, and let one run at a time write to it"
                 )
         return True
+
+    def _settle(self, unit: Unit, known: Version, local: Files, stored: Version, target: Files) -> None:
+        """Have the files here that are to be, with those that are left for who reads them, and keep which they are."""
+        left = find_left(unit, known.left, local, target)
+        self.files.become(unit, {**known.left, **local}, {**left, **target})
+        self._keep(unit, dataclasses.replace(stored, left=left))
 
     def _commit(self, unit: Unit, known: Version, mine: dict[str, Entry | None]) -> tuple[Version, Sequence[str]]:
         """Return the snapshot that stands, and what of the changes here had to give way to those of another writer."""
@@ -186,27 +194,33 @@ class Mirror:
         if failed:
             raise failed[0]
 
-    def trim(self, most_bytes: int, used: Collection[Unit]) -> None:
-        """Remove from here what was used longest ago and is in the bucket, until no more is left than may be; what is `used` stays."""
+    def trim(self, most_bytes: int) -> None:
+        """Remove from here what was fetched or committed longest ago, until no more is left than may be; what a process uses that lives, or is not committed, stays."""
         known = sorted(self.list_known(), key=lambda unit: self._version_path(unit).stat().st_mtime)
         sizes = {unit: sum(entry.size for entry in self._known(unit).snapshot.files.values()) for unit in known}
         total = sum(sizes.values())
         for unit in known:
             if total <= most_bytes:
                 return
-            is_recent = time.time() - self._version_path(unit).stat().st_mtime < _IN_USE_S
-            if not is_recent and unit not in used and self._forget(unit):
+            if self._forget(unit):
                 total -= sizes[unit]
 
     def _forget(self, unit: Unit) -> bool:
-        """Remove a unit from here, unless a run writes to it, or has made what is not committed; return whether it is gone."""
+        """Remove a unit from here, unless somebody uses it, or it has what is not committed; return whether it is gone.
+
+        It is looked who uses it while nobody can fetch it: who begins to later fetches it again.
+        """
         with self._free(unit) as is_free, self._moving(unit):
-            files = self._known(unit).snapshot.files
-            if not is_free or changes(files, scan(self.root, unit, files)):
+            known = self._known(unit)
+            if (
+                not is_free
+                or str(unit) in Uses(self.root).read()
+                or changes(known.snapshot.files, scan(self.root, unit, known))
+            ):
                 return False
             self._version_path(unit).unlink(missing_ok=True)  # first, so that what is gone is no change
-            for name in files:
-                self._remove(unit, name)
+            for name in known.left | known.snapshot.files:
+                self.files.remove(unit, name)
         return True
 
     def list_known(self) -> list[Unit]:
@@ -238,44 +252,10 @@ class Mirror:
         found = self.store.read(snapshot_key(unit))
         return self._version(unit, *found).snapshot if found and found != "same" else Snapshot()
 
-    def list_stored(self) -> list[Unit]:
-        """Return the units of which the bucket has a snapshot."""
-        parts = (each.key.removesuffix(".json").split("/") for each in self.store.list(SNAPSHOTS))
-        return sorted(Unit(each[1], "/".join(each[2:])) for each in parts if len(each) > 2 and each[1] in KINDS)  # noqa: PLR2004
-
-    def _upload(self, unit: Unit, found: Mapping[str, Entry | None], known: Files) -> dict[str, Entry | None]:
-        """Write the objects of what has changed; return it with their keys. Bytes that the unit has already, as a hard link, are there.
-
-        Of what is merged all is written: what the snapshot here names, the one that is there by now may not.
-        """
-        keys = {} if unit.is_merged else {(each.size, each.digest): each.key for each in known.values()}
-        mine = dict(found)
-        with ThreadPoolExecutor(_AT_ONCE) as threads:
-            uploads = {}
-            for name, entry in found.items():
-                if entry is None or not entry.is_file:
-                    continue
-                if key := keys.get((entry.size, entry.digest)):
-                    mine[name] = replace(entry, key=key)
-                else:
-                    uploads[name] = threads.submit(self._upload_one, unit, name, entry)
-            try:
-                mine |= {name: upload.result() for name, upload in uploads.items()}
-            except BaseException:
-                threads.shutdown(cancel_futures=True)  # a store that is away is waited for once
-                raise
-        return mine
-
-    def _upload_one(self, unit: Unit, name: str, entry: Entry) -> Entry:
-        """Write a file's object; return the file as it was written, which another process may have replaced since it was looked at."""
-        part = self._incoming()
-        try:
-            link_file(self.root / name, part)
-            made = with_key(unit, name, entry_of(part, entry))
-            self.store.upload(made.key, part)
-        finally:
-            part.unlink(missing_ok=True)
-        return made
+    def list_stored(self, *kinds: str) -> list[Unit]:
+        """Return the units of which the bucket has a snapshot, of these kinds, or of all."""
+        found = [(kind, each.key) for kind in kinds or KINDS for each in self.store.list(f"{SNAPSHOTS}/{kind}")]
+        return sorted(Unit(kind, key.removesuffix(".json").split("/", 2)[2]) for kind, key in found)
 
     def _prove(self) -> None:
         """See once that the store keeps conditional puts: else of two writers both would win, and one's work be lost."""
@@ -283,65 +263,6 @@ class Mirror:
         if not proven.exists():
             self.store.prove_conditions(f"{SNAPSHOTS}/.proof-{uuid4().hex}")
             proven.touch()
-
-    def _become(self, unit: Unit, local: Files, target: Files) -> None:
-        """Have the files here that are to be: new bytes first, then what tells of them, and links; last goes what is not."""
-        made = changes(local, target)
-        for name, entry in target.items():
-            if name not in made and entry.is_file and entry.mtime_ns != local[name].mtime_ns:
-                give_time(self.root / name, entry.mtime_ns)  # else it is read each time, as one that may have changed
-        wanted = [(name, entry) for name, entry in made.items() if entry is not None]
-        for told in (False, True):
-            part = [pair for pair in wanted if pair[1].is_file and pair[0].endswith(".json") is told]
-            with ThreadPoolExecutor(_AT_ONCE) as threads:
-                for _ in threads.map(lambda pair: self._download(unit, *pair), part):
-                    pass
-        for name, entry in wanted:
-            if entry.link:
-                self._link(self.root / name, entry.link)
-            elif not entry.is_file:
-                (self.root / name).mkdir(parents=True, exist_ok=True)
-        for name in (name for name, entry in made.items() if entry is None):
-            self._remove(unit, name)
-
-    def _download(self, unit: Unit, name: str, entry: Entry) -> None:
-        part, path = self._incoming(), self.root / name
-        try:
-            self.store.download(entry.key, part)
-            if take_checksum(part).digest != entry.digest:
-                raise StoreError(
-                    f"{self.store.address}/{entry.key}: is not what was written there; put it back "
-                    f"from a copy, or remove {snapshot_key(unit)} from the bucket to begin {unit} anew"
-                )
-            give_time(part, entry.mtime_ns)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-
-    def _link(self, path: Path, target: str) -> None:
-        part = self._incoming()
-        part.symlink_to(target)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.replace(path)
-
-    def _remove(self, unit: Unit, name: str) -> None:
-        path = self.root / name
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
-        place = next(self.root / place for place in unit.places if name.startswith(place))
-        for folder in path.parents:
-            if folder == place or not folder.is_relative_to(place):
-                break
-            with suppress(OSError):  # it holds something else
-                folder.rmdir()
-
-    def _incoming(self) -> Path:
-        folder = self.root / KEPT / "incoming"
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder / f".{uuid4().hex}.{os.getpid()}.part"
 
     def _version(self, unit: Unit, data: bytes, tag: Tag) -> Version:
         place, cure = (
@@ -364,7 +285,7 @@ class Mirror:
             return Version()
 
     def _keep(self, unit: Unit, version: Version) -> None:
-        path, part = self._version_path(unit), self._incoming()
+        path, part = self._version_path(unit), self.files.incoming()
         path.parent.mkdir(parents=True, exist_ok=True)
         part.write_bytes(msgspec.json.encode(version))
         part.replace(path)
@@ -397,3 +318,8 @@ class Mirror:
             yield True
         finally:
             lock.release()
+
+
+def number_after(last: int, folder: Path) -> int:
+    """Return the number of what comes next in a folder of a unit, after another; in a mirror one that no other machine gives."""
+    return max(last + 1, time.time_ns()) if (folder.parents[1] / KEPT).is_dir() else last + 1

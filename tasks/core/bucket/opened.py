@@ -6,22 +6,22 @@ import hashlib
 import os
 import re
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from threading import Lock
 from typing import BinaryIO
 
 from tasks.core.bucket.mirror import Mirror
-from tasks.core.bucket.store import SCHEMES, Store
+from tasks.core.bucket.store import SCHEMES, Store, all_at_once
 from tasks.core.bucket.units import Unit, list_units
+from tasks.core.bucket.uses import Uses
 from tasks.core.errors import ConfigError, StoreError
 
 CACHE, CACHE_GB = "TIDEMILL_CACHE", "TIDEMILL_CACHE_GB"
 _CACHE_GB = 20
-_AT_ONCE = 16
 _NOT_PLAIN = re.compile(r"[^A-Za-z0-9@._/=+~-]")
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)", re.DOTALL)  # a Path has lost one of the slashes
 
@@ -31,12 +31,14 @@ class _Opened:
     """A mirror, and which units of it were fetched since it was opened."""
 
     mirror: Mirror
+    uses: Uses
     fetched: set[Unit] = field(default_factory=set)
     lock: Lock = field(default_factory=Lock)
 
     def fetch(self, unit: Unit) -> None:
         with self.lock:
             if unit not in self.fetched:
+                self.uses.add(unit)  # before it is fetched: who makes room does not take it from then on
                 self.mirror.fetch_free(unit)
                 self.fetched.add(unit)
 
@@ -75,7 +77,7 @@ def open_bucket(address: str) -> Path:
     read_cache_limit()  # a wrong one is told before anything runs
     root = _place(address)
     if root not in _opened:
-        _opened[root] = _Opened(Mirror.make(root, address))
+        _opened[root] = _Opened(Mirror.make(root, address), Uses(root))
     return root
 
 
@@ -122,9 +124,7 @@ def read_ahead(urls: Iterable[str]) -> None:
         with suppress(StoreError, OSError), store.stream(key) as stream:  # it is told when it is opened
             _read_ahead[url] = stream.read()
 
-    with ThreadPoolExecutor(_AT_ONCE) as threads:
-        for each in [threads.submit(read, url) for url in urls if is_below(url)]:
-            each.result()
+    all_at_once([partial(read, url) for url in urls if is_below(url)])
 
 
 def _place_of(url: str) -> tuple[Store, str]:
@@ -147,9 +147,8 @@ def refetch(folder: Path) -> None:
 def fetch_all(root: Path, kind: str) -> None:
     """Have all units of a kind here that the bucket has."""
     if (opened := _opened.get(root)) is not None:
-        for unit in opened.mirror.list_stored():
-            if unit.kind == kind:
-                opened.fetch(unit)
+        for unit in opened.mirror.list_stored(kind):
+            opened.fetch(unit)
 
 
 def mirror_of(root: Path) -> Mirror | None:
@@ -179,7 +178,7 @@ def commit_opened() -> None:
     for opened in list(_opened.values()):
         runs = {unit for unit in list_units(opened.mirror.root) if unit.kind == "runs"}
         opened.mirror.commit_all(sorted(runs | opened.fetched))
-        opened.mirror.trim(read_cache_limit(), opened.fetched)
+        opened.mirror.trim(read_cache_limit())
 
 
 def read_cache_limit() -> int:

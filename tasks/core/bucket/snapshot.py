@@ -26,6 +26,7 @@ OBJECTS = f"{SNAPSHOTS}/objects"
 """Below it lies nothing that others have put into the bucket."""
 _PLAIN = re.compile(r"[^A-Za-z0-9_=,.+-]")
 _NAME_CHARACTERS = 120
+_KEPT = 2  # versions of a table: the current one, and the one before
 _UNCOMMITTED = "staged"
 _OF_RAW = (".jsonl.zst", ".arrows", ".json")
 
@@ -74,6 +75,8 @@ class Version:
     snapshot: Snapshot = field(default_factory=lambda: Snapshot(commit=""))
     e_tag: str | None = None
     number: str | None = None
+    left: dict[str, Entry] = field(default_factory=dict)
+    """Files on this machine that are none of it any more, which somebody may be reading."""
 
     @property
     def is_stored(self) -> bool:
@@ -109,11 +112,29 @@ def with_key(unit: Unit, path: str, entry: Entry) -> Entry:
     return msgspec.structs.replace(entry, key=f"{OBJECTS}/{unit}/{uuid4().hex}/{name[-_NAME_CHARACTERS:]}")
 
 
-def scan(root: Path, unit: Unit, known: Files) -> dict[str, Entry]:
-    """Return what is there of a unit; a file of the size and time of a known one is that one, and not read."""
-    found: dict[str, Entry] = {}
+def find_left(unit: Unit, before: Files, local: Files, target: Files) -> dict[str, Entry]:
+    """Return the files of the version of a table that was the current one here, and is none any more: who reads it reads on.
+
+    `before` were those until now, which stay while no other version is left. None stay where a
+    table has no version beside the current one: the one before held what is private now.
+    """
+    home = f".tables/{unit.name}/"
+    versions = {name.removeprefix(home).partition("/")[0] for name in target if name.startswith(home)} - {"current"}
+    if unit.kind != "tables" or len(versions) < _KEPT:
+        return {}
+    current = local.get(f"{home}current", Entry()).link
+    if not current or current in versions:
+        return {name: entry for name, entry in before.items() if name not in target}
+    return {name: entry for name, entry in local.items() if name.startswith(f"{home}{current}/")}
+
+
+def scan(root: Path, unit: Unit, version: Version) -> dict[str, Entry]:
+    """Return what is there of a unit; a file of the size and time of a known one is that one, and not read, and what is left for readers is none of it."""
+    known, found = version.snapshot.files, dict[str, Entry]()
     for path, status in _walk_unit(root, unit):
         name = path.relative_to(root).as_posix()
+        if _is_left(version.left.get(name), status):
+            continue
         if status is None:
             found[name] = Entry(link=str(path.readlink())) if path.is_symlink() else Entry()
             continue
@@ -123,6 +144,12 @@ def scan(root: Path, unit: Unit, known: Files) -> dict[str, Entry]:
         else:
             found[name] = _entry(take_checksum(path))
     return found
+
+
+def _is_left(entry: Entry | None, status: os.stat_result | None) -> bool:
+    if entry is None or status is None:
+        return entry is not None and not entry.is_file
+    return (entry.size, entry.mtime_ns) == (status.st_size, status.st_mtime_ns)
 
 
 def is_there(root: Path, unit: Unit) -> bool:

@@ -9,19 +9,23 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from io import BufferedReader, RawIOBase
 from pathlib import Path
 from threading import current_thread, main_thread
-from typing import Any, BinaryIO, Literal, NamedTuple, cast
+from typing import Any, BinaryIO, Literal, NamedTuple, TypeVar, cast
 
 from tasks.core.errors import StoreError
 from tasks.core.redaction import redact
 
+Value = TypeVar("Value")
+
+_AT_ONCE = 16  # objects on their way
+_HEEDS_S = 0.5  # a signal that comes just as a wait begins is heeded when it ends
 _CODE, _MESSAGE = re.compile(r"<Code>(.*?)</Code>"), re.compile(r"<Message>(.*?)</Message>")
 SCHEMES = ("s3", "s3a", "gs", "az", "abfs", "abfss")
 _RETRY_S = 60  # a store that is restarted is there again by then
@@ -114,7 +118,7 @@ class Store:
 
         with self._explained("written"):
             try:
-                return _tag(self.objects.put(key, data, mode=tag.mode))
+                return _tag(_waited_for(lambda: self.objects.put(key, data, mode=tag.mode)))
             except (AlreadyExistsError, PreconditionError) as error:
                 raise SupersededError from error
             except FileNotFoundError as error:
@@ -156,17 +160,18 @@ class Store:
     def upload(self, key: str, path: Path) -> None:
         """Write a file's bytes to an object, in parts where it is large."""
         with self._explained("written"):
-            self.objects.put(key, path)
+            _waited_for(lambda: self.objects.put(key, path))
 
     def write(self, key: str, data: bytes) -> None:
         """Write an object, whatever was there."""
         with self._explained("written"):
-            self.objects.put(key, data)
+            _waited_for(lambda: self.objects.put(key, data))
 
     def download(self, key: str, path: Path) -> None:
         """Write an object's bytes to a file."""
         with self._explained("read"), path.open("wb") as file:
-            for chunk in self.objects.get(key):
+            chunks = iter(_waited_for(lambda: self.objects.get(key)))
+            while (chunk := _waited_for(lambda: next(chunks, None))) is not None:
                 file.write(chunk)
 
     def stream(self, key: str) -> BinaryIO:
@@ -178,7 +183,7 @@ class Store:
         """
         with self._explained("read"):
             try:
-                return cast("BinaryIO", BufferedReader(_Stream(iter(self.objects.get(key)))))
+                return cast("BinaryIO", BufferedReader(_Stream(iter(_waited_for(lambda: self.objects.get(key))))))
             except FileNotFoundError as error:
                 raise FileNotFoundError(f"{self.address}/{key}") from error
 
@@ -194,7 +199,7 @@ class Store:
         """Remove objects; one that is not there is none."""
         if found := list(keys):
             with self._explained("removed"):
-                self.objects.delete(found)
+                _waited_for(lambda: self.objects.delete(found))
 
     def _explained(self, what: str) -> Any:
         return _explained(self.address, what)
@@ -212,7 +217,7 @@ class _Stream(RawIOBase):
 
     def readinto(self, room: Any) -> int:
         if not self._left:
-            self._left = memoryview(bytes(next(self._chunks, b"")))
+            self._left = memoryview(bytes(_waited_for(lambda: next(self._chunks, b""))))
         size = min(len(room), len(self._left))
         room[:size] = self._left[:size]
         self._left = self._left[size:]
@@ -223,7 +228,25 @@ def _waited_for(call: Callable[[], Any]) -> Any:
     """Return what a call of a store returns; Ctrl-C ends the wait for it, which the call itself does not heed."""
     if current_thread() is not main_thread():
         return call()
-    return ThreadPoolExecutor(1).submit(call).result()
+    return all_at_once([call])[0]
+
+
+def all_at_once(calls: Sequence[Callable[[], Value]]) -> list[Value]:
+    """Return what calls of a store return, many of them on their way; the first that fails, or Ctrl-C, ends the wait for all."""
+    threads = ThreadPoolExecutor(_AT_ONCE)
+    try:
+        called = [threads.submit(call) for call in calls]
+        for each in called:
+            while not wait([each], _HEEDS_S).done:
+                pass
+            each.result()
+    except BaseException as error:
+        threads.shutdown(
+            wait=isinstance(error, Exception), cancel_futures=True
+        )  # a store that is away is waited for once
+        raise
+    threads.shutdown()
+    return [each.result() for each in called]
 
 
 def _tag(told: Any) -> Tag:

@@ -22,11 +22,13 @@ from prefect.states import Completed, Crashed, Failed
 from prefect.task_runners import TaskRunner
 
 from tasks.config import Runner
+from tasks.config.metrics import METRICS
 from tasks.config.runners import RemoteRunner
 from tasks.core.isolation.client import CallServer, call_no_longer, stopping
 from tasks.core.isolation.worker import stop_workers
 from tasks.core.story import quiet_engine
-from tasks.runners.workers import open_runner
+from tasks.runners.absence import LOOKS_EVERY_S, Absence
+from tasks.runners.workers import check_workers, open_runner
 from tasks.train.evaluation.results import EvaluationResult
 from tasks.train.execution.shared_store import SharedStore
 from tasks.train.execution.units import FITS, Unit, run_unit
@@ -64,6 +66,7 @@ class Workers:
         self._folds: defaultdict[str, list[TaskRunResult]] = defaultdict(list)
         """By their candidates, the task runs of its folds, which in the run's graph come before its others."""
         self._lost: list[UUID] = []
+        self._absence = Absence(runner) if isinstance(runner, RemoteRunner) else None
         url = runner.data_url if isinstance(runner, RemoteRunner) else None
         self._store = None if url is None else SharedStore.within(url)
         self._offered = False
@@ -102,7 +105,7 @@ class Workers:
                     flying[self._submit(unit)] = unit
             if not flying:
                 continue
-            future = next(as_completed(list(flying)))
+            future = self._next_ended(flying)
             try:
                 results = future.result(raise_on_failure=False)
             except Exception as error:
@@ -118,6 +121,15 @@ class Workers:
             if unit.kind == "folds":
                 self._folds[unit.job.name].append(TaskRunResult(id=future.task_run_id))
             on_results(unit, self._received(unit, _results_of(results)))
+
+    def _next_ended(self, flying: Iterable[PrefectFuture[Any]]) -> PrefectFuture[Any]:
+        """Return a future that has ended, as soon as one has; of a cluster it is looked meanwhile whether a worker is there."""
+        if self._absence is None:
+            return next(as_completed(list(flying)))
+        while True:
+            with suppress(TimeoutError):
+                return next(as_completed(list(flying), timeout=LOOKS_EVERY_S))
+            self._absence.look(self._open)
 
     def _submit(self, unit: Unit) -> PrefectFuture[Any]:
         self._offer(unit)
@@ -149,7 +161,14 @@ class Workers:
             raise CancelledError  # the run was interrupted while this thread worked
         if self._open is None:
             made = self._runner.make_for_short_work(self._serve_fits) if self._is_short else None
-            self._open = open_runner(self._runner, made or self._runner.make(self._serve_fits))
+            opened = open_runner(self._runner, made or self._runner.make(self._serve_fits))
+            try:
+                if isinstance(self._runner, RemoteRunner):
+                    check_workers(self._runner, opened, None, METRICS.outside().values())
+            except BaseException:
+                opened.__exit__(None, None, None)
+                raise
+            self._open = opened
         return self._open
 
     def _serve_fits(self) -> str:

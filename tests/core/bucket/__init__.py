@@ -1,0 +1,1 @@
+"""A data folder in a bucket."""

@@ -1,0 +1,1 @@
+"""Kinds of runners, and what they ask of workers."""
