@@ -6,7 +6,7 @@ import asyncio
 import os
 import shutil
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import mkdtemp
@@ -26,9 +26,10 @@ from tasks.core.escaping import count
 from tasks.core.storage import DataFolder, remove_stale_temp_files
 from tasks.core.story import warn
 from tasks.reports.training import report_prediction
+from tasks.runners.worker_check import place_for_workers
 from tasks.runners.workers import stage_workers
 from tasks.train.predict.awaited import await_truth
-from tasks.train.predict.inputs import Input, Rejects, read_input
+from tasks.train.predict.inputs import Input, Rejects, read_input, tables_of
 from tasks.train.predict.model import read_serving
 from tasks.train.predict.output import choose_output
 from tasks.train.predict.prediction import Prediction
@@ -52,9 +53,9 @@ async def as_parquet(
     if given_rows.kind != "file":
         yield given_rows
         return
-    version = await asyncio.to_thread(read_serving, folder.models(pipeline))
+    version = await asyncio.to_thread(lambda: read_serving(folder.models(pipeline)))
     types = {name: _TYPES[kind] for name, kind in version.features.items() if kind in _TYPES}
-    place = await asyncio.to_thread(_make_folder, folder.predictions(pipeline))
+    place = await asyncio.to_thread(lambda: _make_folder(folder.predictions(pipeline)))
     try:
         like = await asyncio.to_thread(lambda: find_like(folder.tables(), pipeline, types))
         single = await convert_single(Path(given_rows.text), types, place, convert, like)
@@ -97,7 +98,12 @@ async def _predict_given(asked: dict[str, Any], runner: Runner | None, folder: D
         if workers is None:
             here: Prediction = await predict_input(**asked)
             return here
-        there: Prediction = (await workers.run(predict_input, **asked)).value
+        with ExitStack() as awaited:
+            place = await asyncio.to_thread(awaited.enter_context, place_for_workers(folder.root))
+            try:
+                there: Prediction = (await workers.run(predict_input, **asked, awaited_at=place)).value
+            finally:
+                await asyncio.shield(asyncio.to_thread(awaited.close))
         return there
 
 
@@ -149,12 +155,13 @@ async def _predict(  # noqa: PLR0913, PLR0917 - the flow's own
 ) -> Prediction:
     folder = DataFolder.at(await open_data(data))
     trusted, runner = await asyncio.to_thread(_heed, file, pipeline, folder)
-    tables = await asyncio.to_thread(folder.tables)
-    given_rows = await asyncio.to_thread(read_input, rows, tables)
+    given_rows = await asyncio.to_thread(lambda: read_input(rows, folder.table_names()))
+    tables = await asyncio.to_thread(lambda: folder.tables(tables_of(given_rows, folder.table_names())))
+    models, truth = await asyncio.to_thread(lambda: (folder.models(pipeline), folder.truth(pipeline)))
     path = await asyncio.to_thread(choose_output, folder, pipeline, given_rows, output, overwrite=overwrite)
     async with as_parquet(given_rows, folder, pipeline) as given:
-        asked = {"models": folder.models(pipeline), "rows": given, "tables": tables, "output": path, "limits": limits}
-        asked |= {"trusted": trusted, "truth": folder.truth(pipeline)}
+        asked = {"models": models, "rows": given, "tables": tables, "output": path, "limits": limits}
+        asked |= {"trusted": trusted, "truth": truth}
         prediction = await _predict_given(asked, runner, folder)
     for warning in prediction.warnings:
         warn(warning)

@@ -34,7 +34,7 @@ def show_lineage(asked: str, data: Path, *, as_json: bool, full: bool, hashes: b
     console = make_console()
     for line in _Page(told, full=full).lines():
         print_line(console, line)
-    if subject.kind == "model" and "/" not in asked.strip("/") and asked in folder.tables():
+    if subject.kind == "model" and "/" not in asked.strip("/") and asked in folder.table_names():
         print_line(console, f"{asked} is a table as well: name it as tables/{asked}")
     return 0
 

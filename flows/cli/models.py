@@ -80,7 +80,7 @@ def print_predictions(
 
     """
     name, folder = name_of(pipeline, data), DataFolder.at(data)
-    asked = read_input(rows, folder.tables())
+    asked = read_input(rows, folder.table_names())
     choose_output(folder, name, asked, output, overwrite=overwrite)
     if asked.kind == "file":
         check_format(Path(asked.text))

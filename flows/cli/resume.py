@@ -120,5 +120,6 @@ def _done(config: Pipeline, folder: DataFolder) -> Iterator[str]:
         landed = len(RawFolder(folder.raw(name), suffix_of(source)).partitions)
         whole = "" if source.parents else f" of {len(list_partitions(source))}"
         yield f"{name}: {landed}{whole} landed"
-    tables = [name for name in config.table_names if name in folder.tables()]
+    there = folder.tables(config.table_names)
+    tables = [name for name in config.table_names if name in there]
     yield f"{len(tables)} of {count(len(config.table_names), 'table')} are there"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from fractions import Fraction
 from string import Formatter
 from typing import Annotated
 from urllib.parse import parse_qsl
@@ -239,18 +240,22 @@ class Requests(ConfigModel):
     """Bytes the bodies in flight may have together, as large as those before were: fewer requests are in flight where pages are large. One always may."""
 
     share: Annotated[str | None, BeforeValidator(_check_share)] = None
-    """Share of the host that this run has, e.g. 1/4, where several fetch slices of the source at once: what may be in flight and a second is multiplied by it; those of all runs add up to 1 at most. Without it, all."""
+    """Share of the host that this run has, e.g. 1/4, where several fetch slices of the source at once: what may be in flight and a second is multiplied by it, and the delay of a robots.txt divided; those of all runs add up to 1 at most. Without it, all."""
+
+    @property
+    def fraction(self) -> Fraction:
+        """Return the share as a number."""
+        return Fraction(self.share or 1)
 
     @property
     def shared(self) -> Requests:
         """Return what of it this run has, where others have the rest; a request may always be in flight."""
         if self.share is None:
             return self
-        of, whole = map(int, self.share.split("/"))
         names = ("start_in_flight", "min_in_flight", "max_in_flight")
-        few: dict[str, float | None] = {name: max(getattr(self, name) * of // whole, 1) for name in names}
+        few: dict[str, float | None] = {name: max(int(getattr(self, name) * self.fraction), 1) for name in names}
         if self.requests_per_s is not None:
-            few["requests_per_s"] = self.requests_per_s * of / whole
+            few["requests_per_s"] = self.requests_per_s * float(self.fraction)
         return self.model_copy(update={**few, "share": None})
 
     @model_validator(mode="after")

@@ -8,7 +8,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from tasks.core.bucket.opened import address_of, bucket_of, fetch, fetch_all, mirror_of, open_bucket
+from tasks.core.bucket.opened import address_of, bucket_of, fetch, fetch_all, list_names, mirror_of, open_bucket
 from tasks.core.errors import ConfigError
 from tasks.core.tables import is_table, table_of
 
@@ -106,11 +106,19 @@ class DataFolder:
         self.fetch("tables", source)
         return self.root / ".manifests" / f"{source}.json"
 
-    def tables(self) -> dict[str, Path]:
-        """Return the folder of every table that is there, by name."""
-        self.fetch_all("tables")
-        folders = sorted((self.root / "tables").glob("*/"))
-        return {folder.name: folder for folder in folders if is_table(folder)}
+    def tables(self, wanted: Collection[str] | None = None) -> dict[str, Path]:
+        """Return the folder of every table that is there, by name; of a bucket only those `wanted` are fetched, if these are told."""
+        names = self.table_names()
+        for name in names if wanted is None else wanted:
+            self.fetch("tables", name)
+        taken = names if wanted is None or mirror_of(self.root) is None else sorted(wanted)
+        folders = {name: self.root / "tables" / name for name in taken}
+        return {name: folder for name, folder in folders.items() if is_table(folder)}
+
+    def table_names(self) -> list[str]:
+        """Return the names of the tables that are there, or in the bucket, of which nothing is fetched."""
+        here = (folder.name for folder in (self.root / "tables").glob("*/"))
+        return sorted({*here, *list_names(self.root, "tables")})
 
     def rejects(self, source: str) -> Path:
         """Return the folder of the rows that could not enter a source's table."""

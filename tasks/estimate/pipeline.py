@@ -12,6 +12,7 @@ from tasks.config import PartedSource, Pipeline
 from tasks.config.runners import RemoteRunner
 from tasks.convert.table.conversion import CORES
 from tasks.convert.table.inputs import list_raw
+from tasks.convert.table.manifest import read_table_manifest
 from tasks.core.bucket.opened import bucket_of
 from tasks.core.errors import TidemillError
 from tasks.core.escaping import count
@@ -19,7 +20,7 @@ from tasks.core.memory import Memory, find_memory
 from tasks.core.storage import DataFolder
 from tasks.estimate.conversion import estimate_conversion
 from tasks.estimate.estimate import Estimate, Stage, write_bytes
-from tasks.estimate.size import TableSize
+from tasks.estimate.size import TableSize, find_size
 from tasks.raw.children import with_kept_children
 
 RUN_BYTES = 300 * 2**20
@@ -48,13 +49,16 @@ def estimate_pipeline(
         if runs("ingest"):
             parts.append(_estimate_ingest(name, fetched, folder))
     for name, source in config.converted.items():
+        if not runs("convert"):
+            sizes[name] = find_size(folder.table(name), read_table_manifest(folder.table(name)).total)
+            continue
         try:
             found = estimate_conversion(name, source, folder, in_stores=in_stores)
         except TidemillError:  # which a run tells, with its cure
-            parts += [Estimate("convert", name, "cannot be told")] if runs("convert") else []
+            parts.append(Estimate("convert", name, "cannot be told"))
             continue
         sizes[name] = found.table
-        parts += [found.estimate] if runs("convert") else []
+        parts.append(found.estimate)
     if config.tables or config.training or config.export:
         parts += _estimate_others(config, folder, runs, sizes)
     memory = find_memory()

@@ -98,13 +98,10 @@ class ExportJob:
             ConfigError: there is none of this name.
 
         """
-        tables = self.folder.tables()
+        tables = self.folder.tables([self.table])
         if self.table not in tables:
-            cure = (
-                did_you_mean(self.table, sorted(tables), "run its pipeline first")
-                if tables
-                else "run its pipeline first"
-            )
+            names = self.folder.table_names()
+            cure = did_you_mean(self.table, names, "run its pipeline first") if names else "run its pipeline first"
             raise ConfigError(f"{self.folder.root} has no table {self.table!r}; {cure}")
         return TableSource(self.table, tables[self.table].resolve(), self.home / "spill")
 

@@ -65,10 +65,10 @@ def find_subject(folder: DataFolder, asked: str) -> Subject:
         ConfigError: nothing has the name, or a manifest cannot be read.
 
     """
-    tables, models = folder.tables(), _list_models(folder)
     section, _, name = asked.strip("/").partition("/")
     if section in _SECTIONS and name:
         return _SECTIONS[section](folder, name)
+    tables, models = folder.table_names(), _list_models(folder)
     pipeline, _, rest = asked.strip("/").partition("/")
     if pipeline in models and not (rest and pipeline in tables and not _named(rest, models[pipeline])):
         return _find_model(folder, asked.strip("/"))
@@ -131,9 +131,10 @@ def _find_truth(folder: DataFolder, pipeline: str) -> Subject:
 
 def _find_table(folder: DataFolder, asked: str) -> Subject:
     table, _, part = asked.partition("/")
-    tables = folder.tables()
+    tables = folder.tables([table])
     if table not in tables:
-        cure = did_you_mean(table, tables) if tables else "run its pipeline first"
+        names = folder.table_names()
+        cure = did_you_mean(table, names) if names else "run its pipeline first"
         raise ConfigError(f"no table {table!r} is in {folder.root}; {cure}")
     record = read_table_record(tables[table])
     if record is None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -15,7 +17,7 @@ from tasks.core.isolation.process import THREAD_VARIABLES
 from tasks.core.scratch import make_scratch
 
 _HOST = "127.0.0.1"
-_PRELOADED = ("tasks.runners.local_worker",)
+_LOG = "distributed"
 
 
 class LocalCluster:
@@ -57,19 +59,20 @@ class LocalCluster:
 
         if self._folder is None:
             self._folder = make_scratch("dask")
-        return Cluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            processes=True,
-            host=_HOST,
-            dashboard_address=f"{_HOST}:0",  # of what else it tells over HTTP
-            worker_dashboard_address=f"{_HOST}:0",
-            scheduler_kwargs={"dashboard": False},
-            silence_logs=logging.CRITICAL,  # what becomes of a worker is told by the run
-            local_directory=str(self._folder),
-            preload=list(_PRELOADED),
-            env=dict.fromkeys(THREAD_VARIABLES, "1"),
-        )
+        logging.getLogger(_LOG).propagate = False
+        with _ctrl_c_held_back():
+            return Cluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=True,
+                host=_HOST,
+                dashboard_address=f"{_HOST}:0",  # of what else it tells over HTTP
+                worker_dashboard_address=f"{_HOST}:0",
+                scheduler_kwargs={"dashboard": False},
+                silence_logs=logging.CRITICAL + 1,  # what becomes of a worker, or of its client, is told by the run
+                local_directory=str(self._folder),
+                env=dict.fromkeys(THREAD_VARIABLES, "1"),
+            )
 
     def _end(self) -> None:
         clusters, self._clusters = self._clusters, {}
@@ -77,8 +80,21 @@ class LocalCluster:
         for cluster in clusters.values():
             with suppress(Exception):  # of a worker that was killed meanwhile
                 cluster.close()
+        if clusters:
+            logging.getLogger(_LOG).propagate = True
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _ctrl_c_held_back() -> Iterator[None]:
+    """Have the threads and processes that begin in the block never see Ctrl-C: it is the run that ends them, also while they begin."""
+    resource_tracker.ensure_running()  # whose start has the thread see it again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 LOCAL = LocalCluster()

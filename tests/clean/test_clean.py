@@ -24,6 +24,7 @@ from flows.history import find_history
 from tasks.clean.item import HELD, remove, survey
 from tasks.clean.survey import find_places, moment_before, summarize
 from tasks.core.errors import ConfigError
+from tasks.core.runs import Asked, BegunRun, keep_run
 from tasks.core.storage import DataFolder
 from tasks.train.registry import load_model, read_champion
 from tests.clean.conftest import DAYS, ROWS, RUNS, TRAINED_EVERY, Worked, configure
@@ -97,7 +98,7 @@ def test_an_age_that_is_none_is_refused(older_than: str) -> None:
 
 
 def test_summaries_of_runs_and_limited_folders_go(tmp_path: Path) -> None:
-    """The summary that a link leads to is that of a pipeline's last run, and stays."""
+    """That of a pipeline's last run stays: one that a link leads to, or, where no run was on this machine, that of the last to begin."""
     for name in ("old", "last"):
         (tmp_path / "runs" / name).mkdir(parents=True)
         (tmp_path / "runs" / name / "summary.json").write_text("{}")
@@ -111,6 +112,18 @@ def test_summaries_of_runs_and_limited_folders_go(tmp_path: Path) -> None:
 
     assert (held, gone) == (["runs/old"], ["limit-3"])
     assert [path.name for path in sorted(tmp_path.rglob("*"))] == ["runs", "kept.json", "last", "summary.json"]
+
+
+def test_the_last_run_of_a_pipeline_stays_where_no_link_leads_to_it(tmp_path: Path) -> None:
+    """As on a machine that has fetched the runs of a bucket: no link is in it."""
+    folder = DataFolder.at(tmp_path)
+    for number, name in enumerate(("old", "last")):
+        keep_run(folder, BegunRun(name, "shop", Asked(None), "elsewhere", 1, f"2026-01-0{number + 1}T00:00:00+00:00"))
+        folder.run_summary(name).write_text("{}")
+
+    gone = [item.name for item in remove(find_places(folder, datetime.now(UTC) + timedelta(seconds=1)))]
+
+    assert gone == ["runs/old"]
 
 
 def test_raw_that_a_table_is_made_of_goes_when_it_is_asked_for(worked: Worked, tmp_path: Path) -> None:

@@ -10,7 +10,13 @@ import fsspec
 import pytest
 
 from flows.cli.main import run_command
+from flows.summary import RunOptions
+from tasks.config import load_pipeline
+from tasks.convert.staging.context import InputFile
+from tasks.convert.table.inputs import list_files
 from tasks.core.memory import Memory
+from tasks.core.storage import DataFolder
+from tasks.estimate.pipeline import estimate_pipeline
 
 _GIB = 2**30
 CANDIDATES = "{ridge: {estimator: sklearn.linear_model.Ridge}}"
@@ -57,6 +63,25 @@ def test_each_part_has_its_figures(tmp_path: Path, capfd: pytest.CaptureFixture[
     assert cells_of(output, "ingest feed")[1:] == ["1 partition, 1 to fetch", *"????1"]
     assert cells_of(output, "tables cheap")[4] == cells_of(output, "train ridge")[4] == "200,000"
     assert "warning" not in output
+
+
+def test_files_that_no_stage_reads_are_not_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before `run --only train` a table is as large as it is there."""
+    (inbox(tmp_path) / "a.csv").write_text("id\n1\n")
+    file = tmp_path / "pipeline.yaml"
+    file.write_text(f"name: shop\nsources:\n  orders: {{kind: files, path: inbox/*}}\n{TRAINING}")
+    config, folder, listed = load_pipeline(file), DataFolder.at(tmp_path), list[object]()
+
+    def list_once(*asked: object) -> list[InputFile]:
+        listed.append(asked)
+        return list_files(*asked)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("tasks.estimate.conversion.list_files", list_once)
+    parts = estimate_pipeline(config, folder, RunOptions(only="train").runs, in_stores=False).parts
+
+    assert ([part.stage for part in parts], listed) == (["train"] * len(parts), [])
+    estimate_pipeline(config, folder, RunOptions().runs, in_stores=False)
+    assert len(listed) == 1
 
 
 def test_a_sparse_file_of_100_gb_is_told_without_being_read(

@@ -64,10 +64,13 @@ async def open_fetch(throttle: Throttle) -> AsyncIterator[Fetch]:
 
 
 async def crawl_from(
-    source: PagesSource, state: CrawlState | None = None, stop_after: int | None = None
+    source: PagesSource,
+    state: CrawlState | None = None,
+    stop_after: int | None = None,
+    throttle: Throttle | None = None,
 ) -> list[PageGroup]:
     """Return what a source's first partition gives from `state` on; at most `stop_after` groups."""
-    throttle, groups = open_throttle(), list[PageGroup]()
+    throttle, groups = throttle or open_throttle(), list[PageGroup]()
     partition = list_partitions(source)[0]
     async with (
         open_fetch(throttle) as fetch,

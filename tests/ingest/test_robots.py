@@ -158,6 +158,18 @@ async def test_a_host_is_asked_as_slowly_as_it_wants(host: Host, line: str) -> N
     assert min(after.at_s - before.at_s for before, after in pairwise(host.site.seen)) > 0.15
 
 
+async def test_a_run_that_shares_a_host_asks_it_so_much_more_slowly(host: Host) -> None:
+    """As all of them together are to keep to the delay."""
+    throttle = open_throttle()
+    host.say("User-agent: *", "Crawl-delay: 0.1")
+    source = pages(host.site, "/page-1", follow=None, requests={"share": "1/4"}, **OBEY)
+
+    groups = await crawl_from(source, throttle=throttle)
+
+    assert groups
+    assert throttle.host(httpx.URL(host.site.url).netloc.decode())._spacing_s == pytest.approx(0.4)
+
+
 @pytest.mark.parametrize("status", [401, 403, 404, 410])
 async def test_without_robots_everything_is_allowed(host: Host, status: int) -> None:
     """A host that has none, or does not show it, asks for nothing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ from tasks.train.predict.batches import predict_rows
 from tasks.train.predict.inputs import read_input
 from tasks.train.predict.prediction import Prediction
 from tasks.train.registry import list_versions, load_model
+from tasks.train.tasks import predict_input
 from tests.train.conftest import training, write_table
 from tests.train.predicting import predict_file
 from tests.train.publishing import judge
@@ -303,6 +305,18 @@ def test_the_limits_of_the_pipeline_s_file_come_first(bounded: Path, tmp_path: P
     """They may have been changed since the training."""
     with pytest.raises(TrainingError, match=r"was ended after 0\.2 s"):
         predict_file(bounded, ENDLESS, tmp_path / "out.parquet", limits=QueryLimits(time_limit_s=0.2))
+
+
+def test_a_prediction_elsewhere_ends_with_its_run(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker is not cancelled: it looks whether the run's folder is there, and is broken off where it is gone."""
+    monkeypatch.setattr("tasks.train.tasks._LOOKS_S", 0.2)
+    asked = read_input(ENDLESS, [])
+    awaited = tmp_path / "awaited"
+    awaited.mkdir()
+    threading.Timer(0.3, awaited.rmdir).start()
+
+    with pytest.raises(TrainingError, match=r"prediction.query: was stopped; run it again"):
+        asyncio.run(predict_input.fn(data / "models" / "toy", asked, {}, tmp_path / "out.parquet", awaited_at=awaited))
 
 
 def test_a_query_of_rows_is_stopped(data: Path, tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ def _look_at_tables(folder: DataFolder) -> Iterator[Diagnosis]:
     from tasks.convert.table.versions import Versions  # noqa: PLC0415 - the same
 
     copies = folder.manifest("x").parent.glob("*.json")
-    for name in sorted({*folder.tables(), *(path.stem for path in copies)}):
+    for name in sorted({*folder.tables(()), *(path.stem for path in copies)}):  # of a bucket those that are here
         versions = Versions.of(name, folder)
         if not (versions.table / MANIFEST).is_file():
             if versions.copy.is_file():

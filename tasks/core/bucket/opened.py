@@ -151,6 +151,12 @@ def fetch_all(root: Path, kind: str) -> None:
             opened.fetch(unit)
 
 
+def list_names(root: Path, kind: str) -> list[str]:
+    """Return the names of the units of a kind that the bucket of a data folder has; none of a folder that is in none."""
+    opened = _opened.get(root)
+    return [unit.name for unit in opened.mirror.list_stored(kind)] if opened else []
+
+
 def mirror_of(root: Path) -> Mirror | None:
     """Return the mirror that this process has opened in a folder; None of a folder that is no more than that."""
     opened = _opened.get(root)

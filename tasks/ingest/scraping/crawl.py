@@ -226,7 +226,8 @@ class _Visitor:
         """Return whether the robots.txt of a host lets us ask for a page; it may always be read itself."""
         if self._source.robots != "obey" or url == robots_address(url):
             return True
-        return await self._robots.allows(url, self._fetch, self._source.max_crawl_delay_s)
+        delay_s, share = self._source.max_crawl_delay_s, self._source.requests.fraction
+        return await self._robots.allows(url, self._fetch, delay_s, share)
 
 
 def _led_away(url: str, host: str) -> CrawlResult:

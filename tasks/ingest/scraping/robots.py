@@ -6,6 +6,7 @@ import asyncio
 import math
 import re
 from collections import defaultdict
+from fractions import Fraction
 
 import httpx
 from protego import Protego
@@ -42,8 +43,10 @@ class Robots:
         self._failures: dict[httpx.URL, tuple[float, SourceError]] = {}
         self._reading: defaultdict[httpx.URL, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    async def allows(self, url: httpx.URL, fetch: Fetch, max_delay_s: float = math.inf) -> bool:
-        """Return whether the robots.txt of an address' host lets us fetch it; the host is spaced as it asks.
+    async def allows(
+        self, url: httpx.URL, fetch: Fetch, max_delay_s: float = math.inf, share: Fraction = Fraction(1)
+    ) -> bool:
+        """Return whether the robots.txt of an address' host lets us fetch it; the host is spaced as it asks, by all runs that share it.
 
         Raises:
             SourceError: the robots.txt could not be read, so that it is not known what is allowed.
@@ -61,7 +64,7 @@ class Robots:
                 f"({max_delay_s:g}); raise it to wait so long, or set robots: ignore if you have leave to"
             )
         if interval_s:
-            self._throttle.host(address.netloc.decode("ascii")).set_interval(interval_s)
+            self._throttle.host(address.netloc.decode("ascii")).set_interval(interval_s / float(share))
         return rules.can_fetch(str(url), ROBOT)
 
     async def _read_once(self, address: httpx.URL, fetch: Fetch) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from tasks.config import QueryLimits
 from tasks.core.errors import ConfigError, TrainingError
 from tasks.core.sql import check_query, explain_sql, opened_tables, plain_column, refuse_damaged, stream_result
+from tasks.core.sql_nodes import find_tables, parse_tree
 from tasks.core.storage import fingerprint
 from tasks.core.suggestions import did_you_mean
 from tasks.core.tables import files_as_sql, find_alike, quote_name
@@ -69,7 +70,7 @@ class Input:
         return "the query" if self.kind == "query" else f"{'table' if self.kind == 'table' else 'file'} {self.text}"
 
 
-def read_input(text: str, tables: Mapping[str, Path]) -> Input:
+def read_input(text: str, tables: Collection[str]) -> Input:
     """Return what the text names: a table, a file, or a query.
 
     Raises:
@@ -87,6 +88,17 @@ def read_input(text: str, tables: Mapping[str, Path]) -> Input:
         raise ConfigError(f"{text}: is a folder; name one of its files, or make a source of it and predict its table")
     known = did_you_mean(text, sorted(tables)) if tables else "there is no table yet"
     raise ConfigError(f"{text!r} is neither a table, a file that is there, nor a query; {known}")
+
+
+def tables_of(rows: Input, known: Collection[str]) -> Collection[str]:
+    """Return which of the tables an input is, or names; all where a query names none, or what is none of them, as that is told with their names."""
+    if rows.kind == "table":
+        return (rows.text,)
+    if rows.kind != "query":
+        return ()
+    by_lower = {name.lower(): name for name in known}
+    named = {name.lower() for name in find_tables(parse_tree(rows.text))}
+    return {by_lower[name] for name in named} if named and named <= by_lower.keys() else known
 
 
 def _file(path: Path) -> Input:

@@ -73,7 +73,7 @@ def interrupted(mirror: Mirror, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mir
 
     The store answers when the block has ended, or some seconds after: an error then, as a call was waited for.
     """
-    ended, waited = Event(), []
+    ended, waited = Event(), list[bool]()
 
     def interrupt() -> None:
         relay.has_held.wait()

@@ -1,0 +1,63 @@
+"""A bucket opened as a data folder: what is named of it is fetched, and no more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tasks.config import Export
+from tasks.config.base import trust
+from tasks.core.bucket.mirror import Mirror
+from tasks.core.bucket.units import Unit
+from tasks.core.errors import ConfigError
+from tasks.core.storage import DataFolder
+from tasks.export.job import ExportJob
+from tasks.tables.parts import PARQUET
+from tasks.train.predict.inputs import read_input, tables_of
+from tests.core.bucket.mirrors import put
+
+
+@pytest.fixture
+def folder(here: Mirror, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataFolder:
+    """Return the data folder of a host that has fetched nothing of two tables."""
+    assert PARQUET
+    for name in ("orders", "shops"):
+        put(here, {f".tables/{name}/1/table/a.parquet": name, f".tables/{name}/1/table/_manifest.json": "{}"})
+        (here.root / "tables").mkdir(exist_ok=True)
+        (here.root / f".tables/{name}/current").symlink_to("1")
+        (here.root / f"tables/{name}").symlink_to(f"../.tables/{name}/current/table")
+        here.commit(Unit("tables", name))
+    monkeypatch.setenv("TIDEMILL_CACHE", str(tmp_path / "there"))
+    return DataFolder.at(Path(address))
+
+
+def here_of(folder: DataFolder) -> list[str]:
+    """Return the tables that are on this machine."""
+    return sorted(path.name for path in (folder.root / "tables").glob("*"))
+
+
+def test_an_export_fetches_the_table_that_it_names(folder: DataFolder, tmp_path: Path) -> None:
+    """And no other; of one that is not there all names are told."""
+    trust("target", str(tmp_path / "out.csv"))
+    target = Export(to=str(tmp_path / "out.csv"))
+
+    assert ExportJob("orders", target, folder, tmp_path).source.name == "orders"
+    with pytest.raises(ConfigError, match=r"has no table 'shop'; did you mean shops"):
+        assert ExportJob("shop", target, folder, tmp_path).source
+
+    assert here_of(folder) == ["orders"]
+
+
+def test_a_prediction_fetches_the_tables_that_it_names(folder: DataFolder) -> None:
+    """A table, or those of a query; a file names none, and where a name is wrong all are to be told."""
+    known = folder.table_names()
+    query = read_input("SELECT * FROM Orders WHERE id IN (WITH shops AS (SELECT 1) FROM shops)", known)
+
+    assert known == ["orders", "shops"]
+    assert here_of(folder) == []
+    assert tables_of(read_input("shops", known), known) == ("shops",)
+    assert tables_of(read_input("FROM ordres", known), known) == known
+    assert [*folder.tables(tables_of(query, known))] == ["orders"]
+    assert here_of(folder) == ["orders"]
+    assert [*folder.tables()] == known
