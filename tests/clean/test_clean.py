@@ -29,10 +29,9 @@ from tasks.core.storage import DataFolder
 from tasks.train.registry import load_model, read_champion
 from tests.clean.conftest import DAYS, ROWS, RUNS, TRAINED_EVERY, Worked, configure
 from tests.flows.conftest import Tidemill
+from tests.thorough import KILLS
 
 pytestmark = pytest.mark.flow
-
-_KILLS = 20
 
 
 def what_reads(root: Path) -> dict[str, Any]:
@@ -155,7 +154,7 @@ def test_what_a_run_holds_stays(worked: Worked, tmp_path: Path) -> None:
 
 def test_a_clean_that_is_killed_leaves_a_folder_that_reads(worked: Worked, tmp_path: Path) -> None:
     """At any of its steps; the next one comes to the same end."""
-    whole, *roots = [tmp_path / str(number) for number in range(_KILLS + 1)]
+    whole, *roots = [tmp_path / str(number) for number in range(KILLS + 1)]
     for root in (whole, *roots):
         shutil.copytree(worked.root, root, symlinks=True)
     reads = what_reads(whole)
@@ -163,12 +162,12 @@ def test_a_clean_that_is_killed_leaves_a_folder_that_reads(worked: Worked, tmp_p
     command = [sys.executable, "-m", "tests.clean.killed", *map(str, (whole, *roots))]
     steps, *ended = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
 
-    assert int(steps) > _KILLS
-    assert ended == ["-9"] * _KILLS
-    assert [what_reads(root) for root in roots] == [reads] * _KILLS
+    assert int(steps) > KILLS
+    assert ended == ["-9"] * KILLS
+    assert [what_reads(root) for root in roots] == [reads] * KILLS
     for root in roots:
         remove(find_places(DataFolder.at(root), datetime.now(UTC)))
-    assert [files_of(root) for root in roots] == [files_of(whole)] * _KILLS
+    assert [files_of(root) for root in roots] == [files_of(whole)] * KILLS
 
 
 @flow(name="train", persist_result=False)

@@ -19,9 +19,9 @@ import pytest
 from tasks.config import Pipeline
 from tests.convert.conftest import files_source
 from tests.killed import Order
+from tests.thorough import KILLS
 from tests.zygote import Zygote
 
-KILLS = 20
 SEED = 4
 FILES = 5
 ROWS = 1_500

@@ -17,8 +17,7 @@ import pytest
 
 from flows.cli.main import run_command
 from tests.tables.conftest import make, pipeline_of, rows_of
-
-KILLS = 20
+from tests.thorough import KILLS
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".jsonl", ".jsonl.gz", ".parquet", ".duckdb", ".xlsx"])

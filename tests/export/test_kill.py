@@ -16,9 +16,9 @@ from tests.export.test_sqlite import rows_in
 from tests.killed import Order
 from tests.postgresql import Postgresql, needs_postgresql
 from tests.tables.conftest import make, pipeline_of
+from tests.thorough import KILLS
 from tests.zygote import Zygote
 
-KILLS = 20
 _ROWS = {"file": 500_000, "sqlite": 150_000, "delta": 500_000, "postgresql": 250_000}
 """As many as take some tenths of a second to write."""
 _BEGINS = 0.4

@@ -27,11 +27,12 @@ from tests.convert.conftest import write_files
 from tests.flows.conftest import Tidemill
 from tests.flows.test_resume import OPEN, states, wait_for
 from tests.hosting import hosting
+from tests.thorough import ALL
 
 pytestmark = pytest.mark.flow
 
 STAGES = ("ingest", "convert", "tables", "train")
-SEEDS = (1, 2, 3) if "TIDEMILL_KILLS" in os.environ else (1,)
+SEEDS = (1, 2, 3) if ALL else (1,)
 """By which the moment of each kill is drawn: one in the suite, as each takes 50 s of a processor."""
 PARTITIONS, ROWS = 6, 2_000
 GROWN, NEWEST = 50, 6

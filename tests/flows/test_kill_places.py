@@ -27,11 +27,12 @@ from tests.flows.scheduling import PREFECT, free_port, prefect, start_server
 from tests.flows.test_kill_matrix import STAGES, inbox, outcome, pipeline, undisturbed, wait_for_stage
 from tests.flows.test_resume import OPEN, states, wait_for
 from tests.flows.test_run import copy_database
+from tests.thorough import takes_minutes
 
 __all__ = ["pipeline", "undisturbed"]
 pytestmark = [
     pytest.mark.flow,
-    pytest.mark.skipif("TIDEMILL_KILLS" not in os.environ, reason="set TIDEMILL_KILLS=1: it takes half an hour"),
+    takes_minutes("it takes half an hour"),
 ]
 
 SEEDS = (1, 2, 3)

@@ -19,10 +19,10 @@ from tests.killed import Order
 from tests.site.landing import LONG, kept_at, long_rows
 from tests.site.maps import long_picture
 from tests.site.server import Site
+from tests.thorough import KILLS
 from tests.zygote import Zygote
 
-KILLS = 20
-AT_THE_END = 5
+AT_THE_END = KILLS // 4
 SEED = 20
 PAGES = 24
 LATE_S = 0.005
@@ -139,4 +139,4 @@ def test_an_ingest_that_is_killed_is_finished_by_the_next(forked: Zygote, site: 
         found.append((ended, landed_files(tmp_path / str(number) / "raw") == expected, more <= most))
 
     assert found == [(0, True, True)] * KILLS
-    assert killed.count(True) > KILLS - AT_THE_END
+    assert killed.count(True) >= KILLS - AT_THE_END

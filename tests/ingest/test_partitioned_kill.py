@@ -15,6 +15,7 @@ from tests.ingest.test_kill import kill
 from tests.killed import PACKED, Order
 from tests.site.partitioned import LIST_ROWS, item_rows, order_rows, partitioned_at, report_rows
 from tests.site.server import Site
+from tests.thorough import KILLS
 from tests.zygote import Zygote
 
 SEED = 7
@@ -62,7 +63,9 @@ def landed_rows(raw: Path) -> dict[str, list[Any]]:
 
 
 @pytest.mark.flow
-@pytest.mark.parametrize(("orders", "kills", "early"), [(8, 8, False), (100, 20, False), (24, 6, True)])
+@pytest.mark.parametrize(
+    ("orders", "kills", "early"), [(8, KILLS * 2 // 5, False), (100, KILLS, False), (24, KILLS * 2 // 5, True)]
+)
 def test_children_and_dates_that_are_killed_are_finished_by_the_next(
     forked: Zygote, site: Site, tmp_path: Path, orders: int, kills: int, early: bool
 ) -> None:

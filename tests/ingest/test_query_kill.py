@@ -14,9 +14,9 @@ from tests.convert.test_kill import run_killed, run_whole
 from tests.ingest.databases import empty, query_of
 from tests.killed import Order
 from tests.postgresql import Postgresql, needs_postgresql
+from tests.thorough import KILLS
 from tests.zygote import Zygote
 
-KILLS = 20
 SEED = 7
 ROWS = 4_000
 EVERY = 1_000

@@ -13,9 +13,9 @@ from tests.convert.conftest import make_table as convert_table
 from tests.convert.test_kill import LATE_S, SEED, run_killed, run_whole
 from tests.killed import Order
 from tests.tables.conftest import SOURCES, rows_of
+from tests.thorough import KILLS
 from tests.zygote import Zygote
 
-KILLS = 20
 _RANGE = 300_000
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
 import shutil
 import signal
@@ -43,6 +42,7 @@ from tasks.train.predict.inputs import read_input
 from tasks.train.predict.prediction import Prediction
 from tasks.train.truth.judge import judge_predictions, remember_told
 from tasks.train.truth.scores import SCORES, Judged
+from tests.thorough import takes_minutes
 from tests.train.conftest import LOGISTIC, sklearn_table, training, write_table
 from tests.train.publishing import judge
 
@@ -466,7 +466,7 @@ def _await_queries() -> list[threading.Thread]:
     return found
 
 
-@pytest.mark.skipif("TIDEMILL_KILLS" not in os.environ, reason="set TIDEMILL_KILLS=1: it imports scikit-learn anew")
+@takes_minutes("it imports scikit-learn anew")
 def test_what_was_killed_is_done_again(project: Project) -> None:
     """Between the table and what is known of it; the next run comes to the same, and leaves nothing else."""
     project.predict("rows", MONDAY)
