@@ -49,7 +49,10 @@ def make_record(kind: str, of: Iterable[str] = (), query: str = "") -> Made:
 
 @dataclass(frozen=True)
 class FileRecord:
-    """A file, or a partition's raw file, as it was converted; `digest` is the XXH3-128 of its bytes, or what a store knows them by."""
+    """A file, or a partition's raw file, as it was converted.
+
+    `digest` is the XXH3-128 of its bytes, or what a store knows them by; `content` that of its bytes once decompressed.
+    """
 
     rows_received: int
     rows_rejected: int
@@ -58,6 +61,22 @@ class FileRecord:
     mtime_ns: int = 0
     ctime_ns: int = 0
     digest: str = ""
+    content: str = ""
+
+    @property
+    def is_in_store(self) -> bool:
+        """Return whether it lay in a store, or at an address: the times of such are not asked for."""
+        return not self.mtime_ns and not self.ctime_ns
+
+    @property
+    def hash(self) -> str:
+        """Return the XXH3-128 of its bytes; of a file in a store once decompressed, and nothing where it was not read as a stream."""
+        return self.content if self.is_in_store else self.digest
+
+    @property
+    def tag(self) -> str:
+        """Return what a store knows its bytes by."""
+        return self.digest if self.is_in_store else ""
 
 
 @dataclass(frozen=True)

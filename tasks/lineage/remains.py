@@ -8,6 +8,8 @@ from typing import Literal
 
 import xxhash
 
+from tasks.core.bucket.opened import mirror_of
+from tasks.core.bucket.store import Stored
 from tasks.core.checksums import Checksum, take_checksum
 from tasks.core.storage import DataFolder
 from tasks.lineage.records import FileRecord, TableRecord, read_table_record
@@ -25,6 +27,7 @@ class DataNow:
         self._folder = folder
         self._hashes = hashes
         self._raw: dict[Path, RawFolder] = {}
+        self._stored: dict[str, dict[str, Stored]] = {}
         self._tables: dict[str, TableRecord | None] = {}
 
     @cached_property
@@ -41,6 +44,8 @@ class DataNow:
         """Return what is left of a file, or of a partition's raw file."""
         if "://" in name:
             return "elsewhere"
+        if record.is_in_store:
+            return self._object(name, record)
         path = self._root / name
         if not path.is_file():
             return self._piece(path, record)
@@ -69,6 +74,20 @@ class DataNow:
         if status.st_mtime_ns == known.mtime_ns and not self._hashes:
             return True
         return take_checksum(path).digest == known.digest
+
+    def _object(self, name: str, record: FileRecord) -> Remains:
+        """Return what is left of a file below a data folder that is in a bucket, by what the store knows it by; of which S3 tells the same whoever asks."""
+        store = mirror.store if (mirror := mirror_of(self._root)) is not None else None
+        if store is None or not store.address.startswith("s3"):
+            return "elsewhere"
+        folder = name.rpartition("/")[0]
+        if folder not in self._stored:
+            self._stored[folder] = {each.key: each for each in store.list(folder)}
+        found = self._stored[folder].get(name)
+        if found is None:
+            return "gone"
+        is_same = found.size == record.size and (found.e_tag or "").strip('"') == record.tag.strip('"')
+        return "as it was" if is_same else "changed since"
 
     def _piece(self, path: Path, record: FileRecord) -> Remains:
         """Return what is left of a partition that lies in a pack, if it does; it is small, and read."""

@@ -78,8 +78,8 @@ def find_subject(folder: DataFolder, asked: str) -> Subject:
         return _find_model(folder, f"{owners[0]}/{asked}")
     known = [*models, *tables, *(version.name for versions in models.values() for version in versions)]
     if not known:
-        raise ConfigError(f"{folder.root} has no tables and no models yet; run a pipeline first, or name its --data")
-    raise ConfigError(f"{asked!r} is no model, table or part in {folder.root}; {did_you_mean(asked, known)}")
+        raise ConfigError(f"{folder.shown} has no tables and no models yet; run a pipeline first, or name its --data")
+    raise ConfigError(f"{asked!r} is no model, table or part in {folder.shown}; {did_you_mean(asked, known)}")
 
 
 def _list_models(folder: DataFolder) -> dict[str, list[Version]]:
@@ -97,7 +97,7 @@ def _find_model(folder: DataFolder, asked: str) -> Subject:
     pipeline, _, name = asked.partition("/")
     models = _list_models(folder)
     if pipeline not in models:
-        raise ConfigError(f"no version of {pipeline!r} is in {folder.root}; {did_you_mean(pipeline, models)}")
+        raise ConfigError(f"no version of {pipeline!r} is in {folder.shown}; {did_you_mean(pipeline, models)}")
     champion, versions = read_champion(folder.models(pipeline)), models[pipeline]
     serving = champion.version if champion else versions[-1].name
     exact = [version for version in versions if version.name == (name or serving)]
@@ -118,14 +118,14 @@ def _find_training(folder: DataFolder, pipeline: str) -> Subject:
     if record is None:
         there = sorted(path.parent.name for path in folder.training("x").parent.glob(f"*/{LINEAGE}"))
         cure = did_you_mean(pipeline, there) if there else "run its pipeline first"
-        raise ConfigError(f"no training set of {pipeline!r} is in {folder.root}; {cure}")
+        raise ConfigError(f"no training set of {pipeline!r} is in {folder.shown}; {cure}")
     return Subject("training set", pipeline, record.upstream, record)
 
 
 def _find_truth(folder: DataFolder, pipeline: str) -> Subject:
     record = read_training_record(folder.truth(pipeline) / LINEAGE)
     if record is None:
-        raise ConfigError(f"no scores of past predictions of {pipeline!r} are in {folder.root}; run truth first")
+        raise ConfigError(f"no scores of past predictions of {pipeline!r} are in {folder.shown}; run truth first")
     return Subject("truth", pipeline, record.upstream, record)
 
 
@@ -135,7 +135,7 @@ def _find_table(folder: DataFolder, asked: str) -> Subject:
     if table not in tables:
         names = folder.table_names()
         cure = did_you_mean(table, names) if names else "run its pipeline first"
-        raise ConfigError(f"no table {table!r} is in {folder.root}; {cure}")
+        raise ConfigError(f"no table {table!r} is in {folder.shown}; {cure}")
     record = read_table_record(tables[table])
     if record is None:
         raise ConfigError(f"{tables[table]}: its manifest is gone or cannot be read; run its pipeline again")
@@ -243,7 +243,8 @@ def _describe_table(table: TableRecord, now: DataNow) -> dict[str, Any]:
                 "rows_duplicate": file.rows_duplicate,
                 "size": file.size,
                 "time": _time_of(file.mtime_ns),
-                "xxh3_128": file.digest,
+                "xxh3_128": file.hash,
+                "tag": file.tag,
                 "now": now.file(name, file),
             }
             for name, file in table.files.items()

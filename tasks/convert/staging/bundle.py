@@ -116,7 +116,8 @@ def convert_bundle(
             rows_rejected=0,
             size=m.file.size,
             mtime_ns=m.file.mtime_ns,
-            digest=m.digest,
+            digest=m.digest if m.file.is_local else m.file.version,
+            content="" if m.file.is_local else m.digest,
             guess=guess,
             ctime_ns=m.file.ctime_ns,
             taken=taken,
@@ -205,5 +206,4 @@ def _take(file: InputFile, data: bytes, header: bytes) -> _Member | None:
     body = data[len(header) :]
     if body and not body.endswith(b"\n"):
         body += b"\n"
-    digest = xxhash.xxh3_128(data).hexdigest() if file.is_local else file.version
-    return _Member(file, body, ByteView.of(body).lines, digest)
+    return _Member(file, body, ByteView.of(body).lines, xxhash.xxh3_128_hexdigest(data))

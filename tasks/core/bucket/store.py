@@ -37,11 +37,12 @@ _INSTALL = "{}: needs a package that is not there; pip install 'tidemill[s3]'"
 
 
 class Stored(NamedTuple):
-    """What a store tells of an object: its key, its bytes in number, and when it was written."""
+    """What a store tells of an object: its key, its bytes in number, when it was written, and what it knows these bytes by."""
 
     key: str
     size: int
     written_at: datetime
+    e_tag: str | None = None
 
 
 class Tag(NamedTuple):
@@ -193,7 +194,7 @@ class Store:
             chunks = iter(self.objects.list(prefix))
             while (chunk := _waited_for(lambda: next(chunks, None))) is not None:
                 for each in chunk:
-                    yield Stored(each["path"], each["size"], each["last_modified"])
+                    yield Stored(each["path"], each["size"], each["last_modified"], each.get("e_tag"))
 
     def delete(self, keys: Iterable[str]) -> None:
         """Remove objects; one that is not there is none."""
