@@ -17,6 +17,7 @@ from tasks.core.bucket.opened import commit_opened
 from tasks.core.errors import ConfigError, LostServerError, SkippedError, TidemillError
 from tasks.core.escaping import printable
 from tasks.core.garbage_collection import collect_seldom, exit_with
+from tasks.core.imports import OF_A_RUN
 
 EXIT_FAILED = 1  # the run failed
 EXIT_WRONG = 2  # the command, the pipeline file or what it names is wrong: nothing ran
@@ -31,6 +32,8 @@ def main() -> None:
 
 
 def _run() -> int:
+    if sys.argv[1:2] in (["run"], ["demo"]):
+        os.environ[OF_A_RUN] = "true"
     code = run_command(sys.argv[1:])
     if code == EXIT_INTERRUPTED:
         _end_at_once(code)  # Python would wait for threads that no Ctrl-C ends, as of a workbook's reader

@@ -1,13 +1,22 @@
-"""Imports of heavy packages by one thread at a time."""
+"""Imports of heavy packages by one thread at a time, and what the process of a run can do without."""
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from threading import RLock
 from types import ModuleType
 
+OF_A_RUN = "TIDEMILL_OF_A_RUN"
+"""The variable that the command line sets for itself and its children where it runs a pipeline."""
+_OF_PREFECT = "PREFECT__FLOW_RUN_ID"  # in each process that a worker, or serve, starts for a run
 _LOCK = RLock()
+
+
+def is_of_a_run() -> bool:
+    """Return whether this process is there for a run alone: it deploys nothing."""
+    return any(os.environ.get(name) for name in (OF_A_RUN, _OF_PREFECT))
 
 
 def import_once(name: str) -> ModuleType:

@@ -29,6 +29,28 @@ def test_a_start_imports_no_reader_of_files_and_nothing_of_fits(module: str, hea
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
 
 
+def test_the_process_of_a_run_makes_no_form() -> None:
+    """A second of each run: six flows have the pipeline as a parameter, and its form is of some fifty models."""
+    code = "import json; from flows.train import train; print(len(json.dumps(train.parameters.model_dump())))"
+
+    length = {
+        of_a_run: int(
+            subprocess.run(
+                [sys.executable, "-c", code],
+                env={**os.environ, "PREFECT__FLOW_RUN_ID": of_a_run},
+                capture_output=True,
+                text=True,
+                check=True,
+            ).stdout
+        )
+        for of_a_run in ("", "0b5d2d0c-4b6e-4a7c-8f0e-5a2f3c1d9e77")
+    }
+
+    assert length[""] > 100_000
+    assert max(length.values()) == length[""]
+    assert min(length.values()) < 2_000
+
+
 @pytest.mark.flow
 def test_a_run_in_which_nothing_is_new_imports_nothing_of_fits(tidemill: Tidemill, tour_run: ToldRun) -> None:
     """The leaderboard and its intervals are those of before: neither scikit-learn nor pandas has a part in them."""
