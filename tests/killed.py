@@ -20,6 +20,7 @@ from typing import Any, Literal
 from flows.convert import convert
 from flows.export import export
 from flows.ingest import ingest
+from flows.pipeline import pipeline
 from flows.tables import tables
 from tasks.config import Pipeline
 from tasks.convert.staging import file as conversion
@@ -43,14 +44,14 @@ _IMPORTED_LATE = (
 
 @dataclass(frozen=True)
 class Order:
-    """A stage to be run: the pipeline, as JSON, its data folder, and how much is committed at once.
+    """A stage to be run, or all of them: the pipeline, as JSON, its data folder, and how much is committed at once.
 
     That is the pages of a page group for ingest, the bytes of a block for convert, and nothing for tables
     and export; the pipeline of an export is the path of its file. `environment` is
     what its process has beside that of the one it is forked from.
     """
 
-    stage: Literal["ingest", "convert", "tables", "export"]
+    stage: Literal["ingest", "convert", "tables", "export", "pipeline"]
     config: str
     data: str
     size: int
@@ -72,6 +73,7 @@ def _carry_out(order: Order) -> None:
     packing.PACK_PARTITIONS = PACKED
     landing.GROUP_PAGES = conversion.BLOCK_BYTES = order.size
     stages: dict[str, Any] = {"ingest": ingest, "convert": convert, "tables": tables, "export": export}
+    stages["pipeline"] = pipeline
     try:
         asyncio.run(stages[order.stage](config, data))
     except BaseException:  # noqa: BLE001 - the test reads it

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Event, Thread
+from threading import Barrier, BrokenBarrierError, Event, Thread
 from urllib.parse import urlsplit
 
 import httpx
@@ -16,6 +16,7 @@ import s3fs
 from moto.server import ThreadedMotoServer
 
 BUCKET = "tidemill"
+_MEET_S = 60.0
 
 
 @contextmanager
@@ -58,6 +59,9 @@ class Relay:
     """Whether what is written is answered; it waits until then."""
     has_held: Event = field(default_factory=Event)
     """Whether one was kept waiting."""
+    puts_meet_at: str = ""
+    """A part of the path of objects of which two puts are on their way at once: the first waits for the second."""
+    meeting: Barrier = field(default_factory=lambda: Barrier(2, timeout=_MEET_S))
     asked: list[str] = field(default_factory=list)
     """The method and the path of each request."""
 
@@ -79,6 +83,9 @@ def relaying(store: str) -> Iterator[Relay]:
             if relay.is_down:
                 self.close_connection = True
                 return
+            if self.command == "PUT" and relay.puts_meet_at and relay.puts_meet_at in self.path:
+                with suppress(BrokenBarrierError):
+                    relay.meeting.wait()
             there = HTTPConnection(host, timeout=60)
             there.request(self.command, self.path, body, dict(self.headers))
             answer = there.getresponse()

@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
+from typing import Literal
 from uuid import uuid4
 
+import httpx
 import pandas as pd
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -26,7 +28,7 @@ from tests.convert.conftest import files_source
 from tests.convert.test_kill import FILES, SEED, run_killed, run_whole, write_inbox
 from tests.killed import Order
 from tests.stores import Relay, relaying, serving_s3
-from tests.zygote import Zygote
+from tests.zygote import Zygote, zygote
 
 pytestmark = pytest.mark.flow
 
@@ -48,6 +50,14 @@ def relay() -> Iterator[Relay]:
         yield relay
 
 
+@pytest.fixture(scope="module")
+def other(prefect_server: str) -> Iterator[Zygote]:
+    """Yield a second process that runs are forked from."""
+    assert prefect_server
+    with zygote() as started:
+        yield started
+
+
 @pytest.fixture
 def address(relay: Relay) -> str:
     """Return the address of a data folder."""
@@ -61,11 +71,13 @@ def pipeline_of(inbox: Path, name: str = "killed") -> str:
     return Pipeline.model_validate({"name": name, "sources": {"rows": source}}).model_dump_json()
 
 
-def order_of(config: str, address: str, relay: Relay, host: Path) -> Order:
+def order_of(
+    config: str, address: str, relay: Relay, host: Path, stage: Literal["convert", "pipeline"] = "convert"
+) -> Order:
     """Return the order to convert into a bucket, on a host that has a folder for its mirrors."""
     environment = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
     told = {**environment, "AWS_ENDPOINT_URL": relay.address, "TIDEMILL_CACHE": str(host)}
-    return Order("convert", config, address, BLOCK_BYTES, told)
+    return Order(stage, config, address, BLOCK_BYTES, told)
 
 
 def content_of(mirror: Mirror) -> tuple[int, int]:
@@ -234,24 +246,53 @@ def test_a_store_that_is_away_for_a_while_is_waited_for(
     assert seen == set(contents.values())
 
 
-def test_of_two_runs_at_once_on_two_hosts_none_makes_half(
-    forked: Zygote, tmp_path: Path, address: str, relay: Relay
+def test_of_two_runs_of_a_pipeline_at_once_one_waits_for_the_other(
+    forked: Zygote, other: Zygote, tmp_path: Path, address: str, relay: Relay
 ) -> None:
-    """One is told that the other was first, or both are right; the table is that of one of them."""
-    from tests.zygote import zygote  # noqa: PLC0415 - a second process to fork from
-
-    contents = {}
-    for number, name in enumerate(("here", "there"), start=1):
-        contents[name] = write_inbox(tmp_path / name, number)
-    orders = [order_of(pipeline_of(tmp_path / name / "inbox"), address, relay, tmp_path / name) for name in contents]
-    with zygote() as other, reading(Mirror.make(tmp_path / "reader", address)) as seen:
+    """Both come to an end, and the table is that of the later one."""
+    contents = {name: write_inbox(tmp_path / name, number) for number, name in enumerate(("here", "there"), start=1)}
+    orders = [
+        order_of(pipeline_of(tmp_path / name / "inbox"), address, relay, tmp_path / name, "pipeline")
+        for name in contents
+    ]
+    with reading(Mirror.make(tmp_path / "reader", address)) as seen:
         forked.start(orders[0])
         other.start(orders[1])
         ended = [forked.end(), other.end()]
 
-    assert 0 in ended
+    assert ended == [0, 0]
     assert seen <= {NOTHING, *contents.values()}
     assert content_of(Mirror.make(tmp_path / "other", address)) in contents.values()
+
+
+@pytest.mark.parametrize("second", ["killed", "second"])
+def test_of_two_writers_of_a_table_at_once_one_is_told_that_the_other_was_first(
+    forked: Zygote, other: Zygote, tmp_path: Path, address: str, relay: Relay, second: str
+) -> None:
+    """Stages of one pipeline, which wait for nobody, and pipelines that share a table: one message, and the table of the other."""
+    contents = {name: write_inbox(tmp_path / name, number) for number, name in enumerate(("here", "there"), start=1)}
+    orders = [
+        order_of(pipeline_of(tmp_path / "here/inbox"), address, relay, tmp_path / "here"),
+        order_of(pipeline_of(tmp_path / "there/inbox", second), address, relay, tmp_path / "there"),
+    ]
+    relay.puts_meet_at = f"{address.rpartition('/')[2]}/.tidemill/tables/rows.json"
+    with reading(Mirror.make(tmp_path / "reader", address)) as seen:
+        forked.start(orders[0])
+        other.start(orders[1])
+        ended = [forked.end(), other.end()]
+    relay.puts_meet_at = ""
+
+    assert sorted(ended) == [0, 1]
+    query = {"sort": "START_TIME_DESC", "limit": 2, "flow_runs": {"parent_task_run_id": {"is_null_": True}}}
+    runs = httpx.post(f"{os.environ['PREFECT_API_URL']}/flow_runs/filter", json=query).raise_for_status().json()
+    (told,) = [run["state"]["message"] for run in runs if run["state_type"] == "FAILED"]
+    assert re.fullmatch(
+        rf"source rows: {address}/tables/rows: \S+ has committed \S+ while this run worked, and that stands; run again, and let one run at a time write to it",
+        told,
+    )
+    winner = contents["here" if ended[0] == 0 else "there"]
+    assert seen <= {NOTHING, winner}
+    assert content_of(Mirror.make(tmp_path / "other", address)) == winner
 
 
 def test_a_mirror_that_was_removed_costs_nothing_but_its_fetch(
