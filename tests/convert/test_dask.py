@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import random
 import re
 import shutil
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,16 +28,22 @@ from flows.predict import predict
 from flows.tables import tables
 from tasks.config import Pipeline
 from tasks.convert.table.state import CommittedTable
+from tasks.core.bucket.mirror import Mirror
 from tasks.core.errors import RunnerError
 from tasks.runners.environment import Environment
 from tasks.runners.worker_check import tell_differences
 from tests.clusters import Cluster, dask_cluster
 from tests.convert.conftest import tables_of
+from tests.convert.test_kill import run_whole, write_inbox
+from tests.flows.test_bucket import BLOCK_BYTES, content_of, pipeline_of, reading
+from tests.killed import Order
 from tests.processes import command_of, descendants, is_running
+from tests.stores import serving_s3
 from tests.tables.conftest import written
 from tests.train.conftest import sklearn_table
 from tests.train.publishing import judge
 from tests.train.test_failures import wait_until
+from tests.zygote import Zygote
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 
@@ -49,6 +57,9 @@ if __name__ == "__main__":
 """
 TREE = {"estimator": "sklearn.tree.DecisionTreeClassifier", "params": {"max_depth": 5}}
 _OF_TIME = {"ctime_ns", "mtime_ns", "made"}
+SEEDS = range(5 if "TIDEMILL_KILLS" in os.environ else 1)
+"""A draw of when something is killed each."""
+LATER_S, COMMITTED_S = 0.05, 1.0
 
 
 @pytest.fixture(scope="module")
@@ -128,8 +139,9 @@ def test_a_cluster_makes_the_same_parts_to_the_byte(tmp_path: Path, cluster: Clu
     assert len(kept(there, *config.sources)) > 10
 
 
+@pytest.mark.parametrize("seed", SEEDS)
 def test_a_killed_worker_s_batches_run_again(
-    tmp_path: Path, cluster: Cluster, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, cluster: Cluster, caplog: pytest.LogCaptureFixture, seed: int
 ) -> None:
     """Which is told; the parts are those of a run without a cluster, and nothing that the worker had begun is left."""
     here, there = tmp_path / "here", tmp_path / "there"
@@ -137,7 +149,7 @@ def test_a_killed_worker_s_batches_run_again(
     shutil.copytree(here, there)
     asyncio.run(convert(config, here))
 
-    with killing_within(there / ".tables" / "long", cluster.workers.pid) as killed:
+    with killing_within(there / ".tables" / "long", seed) as killed:
         made = tables_of(asyncio.run(convert(on(cluster.address, config), there)))
 
     assert len(killed) == 1
@@ -148,30 +160,6 @@ def test_a_killed_worker_s_batches_run_again(
         "\n".join(caplog.messages),
         re.MULTILINE,
     )
-
-
-@pytest.mark.skipif("TIDEMILL_KILLS" not in os.environ, reason="set TIDEMILL_KILLS=1: it starts a cluster of its own")
-def test_without_its_scheduler_a_run_fails_in_a_sentence_and_the_next_ends(
-    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    """The table is as it was, nothing is left beside it, and the next run makes what was to be made."""
-    here, there = tmp_path / "here", tmp_path / "there"
-    config = everything(here, tmp_path / "elsewhere")
-    shutil.copytree(here, there)
-    asyncio.run(convert(config, here))
-    told = r"runner: lost the workers at tcp://\S+ \(.*\); start the Dask scheduler, and a worker that it knows"
-
-    with (
-        dask_cluster(tmp_path_factory.mktemp("dask"), workers=1) as cluster,
-        killing_within(there / ".tables" / "long", cluster.scheduler.pid, itself=True),
-        pytest.raises(RunnerError, match=told),
-    ):
-        asyncio.run(convert(on(cluster.address, config), there))
-    assert not (there / "tables" / "long").exists()
-    assert not list((there / ".tables" / "long").glob("[!.]*"))
-    asyncio.run(convert(config, there))
-
-    assert kept(there, *config.sources) == kept(here, *config.sources)
 
 
 def test_a_local_cluster_makes_the_same_and_leaves_no_process(tmp_path: Path) -> None:
@@ -259,19 +247,75 @@ def test_a_worker_of_another_version_is_told() -> None:
     assert tell_differences(here) == ""
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_run_that_is_killed_leaves_its_bucket_whole(
+    tmp_path: Path, cluster: Cluster, forked: Zygote, seed: int
+) -> None:
+    """After SIGKILL while workers convert, the next run makes the table; who reads all the time sees the old one or the new one."""
+    contents = {version: write_inbox(tmp_path, version) for version in (2, 1)}
+    config = on(cluster.address, Pipeline.model_validate_json(pipeline_of(tmp_path / "inbox"))).model_dump_json()
+    with serving_s3() as bucket:
+        told = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+        order = Order("convert", config, f"{bucket}/data", BLOCK_BYTES, {**told, "TIDEMILL_CACHE": str(tmp_path)})
+        assert run_whole(forked, order)[0] == 0
+        (home,) = tmp_path.glob("*/.tables/rows")
+        with reading(Mirror.make(tmp_path / "reader", order.data)) as seen:
+            write_inbox(tmp_path, 2)
+            group = forked.start(order)
+            wait_until(lambda: bool(staging(home)))
+            time.sleep(random.Random(seed).uniform(0, COMMITTED_S) if seed else 0)
+            with suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGKILL)
+            ended = [forked.end(), run_whole(forked, order)[0]]
+            found = content_of(Mirror.make(tmp_path / "other", order.data))
+
+    assert ended[0] == -signal.SIGKILL or seed
+    assert (ended[1], found) == (0, contents[2])
+    assert contents[1] in seen
+    assert seen <= set(contents.values())
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_without_its_scheduler_a_run_fails_in_a_sentence_and_the_next_ends(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, seed: int
+) -> None:
+    """The table is as it was, nothing is left beside it, and the next run makes what was to be made."""
+    here, there = tmp_path / "here", tmp_path / "there"
+    config = everything(here, tmp_path / "elsewhere")
+    shutil.copytree(here, there)
+    asyncio.run(convert(config, here))
+    told = r"runner: lost the workers at tcp://\S+ \(.*\); start the Dask scheduler, and a worker that it knows"
+
+    with (
+        dask_cluster(tmp_path_factory.mktemp("dask"), workers=1) as cluster,
+        killing_within(there / ".tables" / "long", seed, cluster.scheduler.pid),
+        pytest.raises(RunnerError, match=told),
+    ):
+        asyncio.run(convert(on(cluster.address, config), there))
+    assert not (there / "tables" / "long").exists()
+    assert not list((there / ".tables" / "long").glob("[!.]*"))
+    asyncio.run(convert(config, there))
+
+    assert kept(there, *config.sources) == kept(here, *config.sources)
+
+
 @contextmanager
-def killing_within(home: Path, process: int, *, itself: bool = False) -> Iterator[list[int]]:
-    """Kill a worker of a process, or itself, as soon as one has begun to stage in a table's folder."""
+def killing_within(home: Path, seed: int, process: int | None = None) -> Iterator[list[int]]:
+    """Kill a worker that stages in a table's folder, or a process, some time after one has begun to; the first draw is at once."""
     killed: list[int] = []
     over = threading.Event()
+    draw = random.Random(seed)
 
     def kill() -> None:
         while not over.wait(0.002):
-            own = [path.name for path in home.glob(".workers-*.part/*-*") if any(path.iterdir())]
-            if own:
-                killed.append(process if itself else int(own[0].split("-")[-2]))
+            if not staging(home):
+                continue
+            over.wait(draw.uniform(0, LATER_S) if seed else 0)
+            own = staging(home)
+            if process is not None or own:
+                killed.append(process or draw.choice(own))
                 os.kill(killed[0], signal.SIGKILL)
-                return
+            return
 
     killer = threading.Thread(target=kill)
     killer.start()
@@ -280,3 +324,8 @@ def killing_within(home: Path, process: int, *, itself: bool = False) -> Iterato
     finally:
         over.set()
         killer.join()
+
+
+def staging(home: Path) -> list[int]:
+    """Return the workers that have begun to stage in a table's folder."""
+    return [int(path.name.split("-")[-2]) for path in home.glob(".workers-*.part/*-*") if any(path.iterdir())]
