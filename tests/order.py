@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 LONG = (
     "test_docs.py",
-    "flows/test_workers.py",
+    "flows/test_cluster.py",
     "convert/test_dask.py",
     "export/test_kill.py",
     "train/test_failures.py",

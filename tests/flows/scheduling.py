@@ -65,16 +65,19 @@ def prefect(*arguments: str, cwd: Path, environment: dict[str, str]) -> str:
 
 
 @contextmanager
-def worker(pool: str, cwd: Path, environment: dict[str, str], *options: str) -> Iterator[None]:
-    """Run a worker of a pool while the block runs."""
-    process = subprocess.Popen(
-        [*PREFECT, "worker", "start", "--pool", pool, *options],
-        cwd=cwd,
-        env={**os.environ, **environment},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+def worker(
+    pool: str, cwd: Path, environment: dict[str, str], *options: str, log: Path = Path(os.devnull)
+) -> Iterator[None]:
+    """Run a worker of a pool while the block runs; what it prints goes to a file."""
+    with log.open("wb") as printed:
+        process = subprocess.Popen(
+            [*PREFECT, "worker", "start", "--pool", pool, *options],
+            cwd=cwd,
+            env={**os.environ, **environment},
+            stdout=printed,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
     try:
         yield
     finally:
