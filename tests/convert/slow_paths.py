@@ -14,7 +14,6 @@ from deployments.sample.data import read_flight_lines
 from tasks.config import Source
 from tasks.convert.formats.csv import format as csv_format
 from tasks.convert.formats.csv import reader as csv_reader
-from tasks.convert.formats.csv.quoting import Quoting
 from tasks.convert.formats.excel import workbook
 from tasks.convert.formats.json import apart, damaged, document, lines
 from tasks.convert.table.state import CommittedTable
@@ -30,7 +29,6 @@ _SLOW: dict[str, tuple[ModuleType | type, str]] = {
     "a block of CSV as texts": (csv_reader, "read_texts_at_once"),
     "a block of CSV by Python's reader": (csv_reader, "read_texts"),
     "a block of CSV cut by Python's reader": (csv_format, "_cut_by_reader"),
-    "a block of CSV rewritten by token": (Quoting, "rewrite_by_token"),
     "a workbook by openpyxl": (workbook, "CarefulWorkbook"),
 }
 
@@ -66,6 +64,17 @@ def count_slow(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     for what, (module, name) in _SLOW.items():
         monkeypatch.setattr(module, name, counted(what, getattr(module, name)))
     return counts
+
+
+def count_calls(monkeypatch: pytest.MonkeyPatch, counts: Counter[str], owner: ModuleType | type, name: str) -> None:
+    """Count the calls of a function."""
+    called = getattr(owner, name)
+
+    def call(*arguments: Any, **options: Any) -> Any:
+        counts[name] += 1
+        return called(*arguments, **options)
+
+    monkeypatch.setattr(owner, name, call)
 
 
 def inbox(root: Path) -> Path:

@@ -15,7 +15,6 @@ from tasks.convert.formats.csv.at_once import read_texts_at_once
 from tasks.convert.formats.csv.format import cut_records
 from tasks.convert.formats.csv.header import read_head
 from tasks.convert.formats.csv.parse import CsvBlock, parse_typed
-from tasks.convert.formats.csv.quoting import Quoting
 from tasks.convert.formats.csv.reader import parse_csv, read_texts
 from tasks.convert.schema.blocks import RawBlock, Schema, TypedBlock
 from tasks.convert.schema.cast import cast_block
@@ -44,7 +43,6 @@ _ODD = (
     "\u2028",
 )
 _STRAY = ("1", "x", "", "id", 'a"b', 'a""', ' "a"', 'é"', "02")
-_MARKS = '"\\\\#,;\n\r a\0'  # what tells fields apart, and little else
 _LINES = (
     "",
     "",
@@ -209,18 +207,3 @@ def test_a_padded_value_in_a_block_of_expected_types_is_what_the_reader_takes_it
         cast_block(read_texts(block), Schema()),
     )
     assert parsed is None or (parsed.types, rows_of(parsed)) == (read.types, rows_of(read))
-
-
-@PROPERTY
-@given(
-    st.text(_MARKS, max_size=40) | texts().map(lambda text: text.replace("a", "\n#").replace("x", '\\"')),
-    st.sampled_from(["", "\\", '"']),
-    st.sampled_from(["", "#"]),
-    st.sampled_from(['"', '"', ""]),
-)
-def test_what_is_rewritten_at_once_is_so_field_by_field(text: str, escape: str, comment: str, quote: str) -> None:
-    """Comments and escapes, wherever they stand."""
-    quoting = Quoting(quote=quote, escape=escape, comment=comment)
-    data = text.encode("utf-8", "surrogateescape")
-
-    assert quoting.rewrite(data) == (data if quoting.is_plain else quoting.rewrite_by_token(data))

@@ -254,6 +254,25 @@ def test_lines_without_any_value_are_left_out_and_counted(tmp_path: Path) -> Non
     )
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_below_those_left_out_keep_their_numbers(tmp_path: Path, end: str) -> None:
+    """Also where another program has ended the line above one in its own way."""
+    table_of(tmp_path, f"id,t\r1,a\r,\n2,b{end}\r,\n# no row\nbad\n", skip_blank=True, comment="#")
+
+    assert [(row["line"], row["raw"]) for row in read_rejects(tmp_path)] == [(8, "bad")]
+
+
+@pytest.mark.parametrize("skip_blank", [None, True])
+def test_a_stray_quote_is_one_whether_lines_without_any_value_are_left_out_or_not(
+    tmp_path: Path, skip_blank: bool | None
+) -> None:
+    """Such a line is a whole record within what the quote has opened, and no row is lost or won by leaving it out."""
+    table = table_of(tmp_path, 'x,y,z\n1,2,3\n"a\n,,\nb",1,2,3\n4,5,6\n', skip_blank=skip_blank, delimiter=",")
+
+    assert [row["raw"] for row in read_rejects(tmp_path)] == ['"a', 'b",1,2,3']
+    assert table.rows_table == (2 if skip_blank else 3)
+
+
 def test_totals_above_lines_without_any_value_are_found(tmp_path: Path) -> None:
     """As a sheet saved as text has these at its end."""
     table = table_of(tmp_path, f"{BODY}Summe;;17,5\n;;\n;;\n", skip_blank=True)
@@ -270,6 +289,7 @@ def test_totals_above_lines_without_any_value_are_found(tmp_path: Path) -> None:
         ("id\n1\n\n3\n\n", [1, None, 3, None]),
         ("id,t\n1,a\n\n# no row\n,\n3,c", [1, None, None, 3]),
         ('id,t\n1,"a\n\nb"\n\n3,c\n', [1, None, 3]),
+        ("id,t\n1,a\n\n# no row, and no line of its own", [1, None]),
     ],
 )
 def test_blank_lines_are_rows_where_they_are_declared_to_be(tmp_path: Path, text: str, rows: list[int | None]) -> None:

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv as pa_csv
 import pytest
 
 from tasks.convert.formats.csv import format as csv_format
-from tasks.convert.formats.csv import parse, quotes, quoting, records, second, spans
-from tasks.convert.formats.csv import reader as csv_reader
+from tasks.convert.formats.csv import parse, quotes, quoting, second, spans
 from tasks.convert.schema import values
 from tasks.convert.staging import file as staging
 from tests.convert.conftest import NO_LIMIT, files_source, make_table, read_rejects, read_rows
-from tests.convert.slow_paths import ROWS, Flights, count_slow, inbox, made, read_flights, with_odd_line
+from tests.convert.slow_paths import ROWS, Flights, count_calls, count_slow, inbox, made, read_flights, with_odd_line
 
 
 @pytest.fixture(scope="module")
@@ -32,17 +28,6 @@ def flights() -> Flights:
 def slow(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """Count what is done the slow way."""
     return count_slow(monkeypatch)
-
-
-def count_calls(monkeypatch: pytest.MonkeyPatch, counts: Counter[str], owner: ModuleType | type, name: str) -> None:
-    """Count the calls of a function."""
-    called = getattr(owner, name)
-
-    def call(*arguments: Any, **options: Any) -> Any:
-        counts[name] += 1
-        return called(*arguments, **options)
-
-    monkeypatch.setattr(owner, name, call)
 
 
 def csv_of(flights: Flights, kind: str) -> str:
@@ -244,111 +229,6 @@ def test_no_line_of_csv_has_python_read_the_others(
     assert not slow
 
 
-@pytest.mark.parametrize("each", [1000, 100, 2])
-def test_no_line_whose_quote_is_never_closed_has_python_read_the_others(
-    tmp_path: Path, flights: Flights, slow: Counter[str], each: int
-) -> None:
-    """Be it one, a few or half of them: these are told, and the others read as texts, by pyarrow."""
-    rows = [line if n % each else f'"{line}' for n, line in enumerate(flights.lines, start=1)]
-    (inbox(tmp_path) / "a.csv").write_text("\n".join([flights.header, *rows]) + "\n")
-
-    made(tmp_path, files_source(table=NO_LIMIT), rejected=ROWS // each)
-
-    assert "a block of CSV by Python's reader" not in slow
-
-
-@pytest.mark.parametrize("note", ["", ',"a\nb"'])
-def test_no_block_with_quotes_that_nothing_closes_is_told_apart_twice(
-    tmp_path: Path, flights: Flights, monkeypatch: pytest.MonkeyPatch, note: str
-) -> None:
-    """What had to be known to cut it is known when it is parsed: its lines are laid once."""
-    counts: Counter[str] = Counter()
-    count_calls(monkeypatch, counts, csv_format, "cut_records")
-    count_calls(monkeypatch, counts, records, "lay_lines")
-    count_calls(monkeypatch, counts, records.Records, "_read")
-    count_calls(monkeypatch, counts, csv_reader, "read_texts_at_once")
-    monkeypatch.setattr(staging, "BLOCK_BYTES", 16 * 1024)
-    rows = [f"{line}{note}" if n % 20 else f'"{line}' for n, line in enumerate(flights.lines)]
-    (inbox(tmp_path) / "a.csv").write_text("\n".join([flights.header + ",note" * bool(note), *rows, ""]))
-
-    made(tmp_path, files_source(table=NO_LIMIT), rejected=len(rows[::20]))
-
-    assert counts["cut_records"] > 10
-    assert counts["lay_lines"] <= counts["cut_records"] + 1  # the last block is not cut
-    assert counts["_read"] <= 1.1 * len(rows[::20])
-    assert counts["read_texts_at_once"] <= 1  # of the last block
-
-
-@pytest.mark.parametrize(
-    ("row", "plain", "read"),
-    [
-        ('"{n},ab,{n}', "{n},ab,{n}", {}),
-        ('{n},"ab,{n}', "{n},ab,{n}", {}),
-        ('{n},"ab\nc",{n},x', "{n},ab,{n}", {}),
-        ('"x,ab,1.5', "{n},ab,{n}", {}),
-        ('{n},a "b" c,"{n}.5', "{n},ab,{n}", {}),
-        ('"{n},ab,{n}', "{n},ab,{n}\n,,", {"skip_blank": True}),
-        ('"{n},ab,{n}', "{n},ab,{n}\n", {"skip_blank": False}),
-        ('"{n},ab,{n}', "{n},ab,{n}\n", {}),
-        ('"{n},ab,{n}', "{n},ab,{n}\n1,b,2\n2,b,2\n3,b,4\n4,b,5", {}),
-    ],
-)
-def test_no_quote_that_nothing_closes_is_looked_at_by_itself(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, row: str, plain: str, read: dict[str, Any]
-) -> None:
-    """Where a record ends that begins with one is told of all at once, and whether the lines below are records, be blank ones between them or not."""
-    counts: Counter[str] = Counter()
-    count_calls(monkeypatch, counts, records.Records, "_read")
-    count_calls(monkeypatch, counts, records, "Span")
-    count_calls(monkeypatch, counts, spans, "_holds_value")
-    rows = [(row if n % 3 else plain).format(n=n) for n in range(ROWS)]
-    (inbox(tmp_path) / "a.csv").write_text("\n".join(["id,note,v", *rows, ""]))
-
-    table = make_table(tmp_path, files_source(table=NO_LIMIT, read=read))
-
-    assert table.rows_table >= len(rows[::3])
-    assert table.rows_rejected >= len(rows) - len(rows[::3])
-    assert counts.total() < 10  # of the header
-
-
-def test_no_record_of_two_lines_is_doubted_whose_last_has_other_fields_by_itself(
-    tmp_path: Path, slow: Counter[str]
-) -> None:
-    """Though it has as many delimiters, or more: the quote of the line that it begins with is none that is stray."""
-    odd = ['"a\nb",1,2,3', '"a\nb",1,2,"3,4"', '1,2,3,"a\n,b"', '"a\n",1,2,3', '"a\nb",1,2,"""3"",4",5']
-    rows = [odd[n % 5] if n % 6 else '"a\nb",1,2' for n in range(ROWS)]
-    (inbox(tmp_path) / "a.csv").write_text("\n".join(["note,id,v", *rows, ""]))
-
-    made(tmp_path, files_source(table=NO_LIMIT), rejected=len(rows) - len(rows[::6]), least=len(rows[::6]))
-
-    assert not slow
-    assert {row["raw"] for row in read_rejects(tmp_path)} == set(odd)
-
-
-def test_no_record_of_two_lines_with_a_field_too_many_has_python_read_the_others(
-    tmp_path: Path, flights: Flights, slow: Counter[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It is a reject of both of its lines, which pyarrow never sees: what it told of each cost more than to read a row."""
-    seen: list[int] = []
-    read_csv = pa_csv.read_csv
-
-    def counted(source: Any, **options: Any) -> pa.Table:
-        table = read_csv(source, **options)
-        seen.append(len(table))
-        assert options["parse_options"].invalid_row_handler is None
-        return table
-
-    monkeypatch.setattr(pa_csv, "read_csv", counted)
-    rows = [f'{line},"a\nb"{",x" * (n % 5 != 0)}' for n, line in enumerate(flights.lines)]
-    (inbox(tmp_path) / "a.csv").write_text("\n".join([f"{flights.header},note", *rows]) + "\n")
-
-    made(tmp_path, files_source(table=NO_LIMIT), rejected=len(rows) - len(rows[::5]), least=len(rows[::5]))
-
-    assert not slow
-    assert max(seen) == len(rows[::5])
-    assert {row["raw"] for row in read_rejects(tmp_path)} == set(rows) - set(rows[::5])
-
-
 @pytest.mark.parametrize(
     ("row", "odd"),
     [
@@ -414,65 +294,6 @@ def test_only_what_follows_a_blank_line_is_looked_at_for_another_header(
     assert 0 < max(seen) < len(text) // 10
 
 
-def test_no_quote_that_is_never_closed_makes_rows_rejects(tmp_path: Path, flights: Flights) -> None:
-    """Be there hundreds of them, each beside fields of two lines: those are rejects alone."""
-    rows = [f'{line},"a\nb"' if n % 4 else f'"{line}' for n, line in enumerate(flights.lines)]
-    (inbox(tmp_path) / "a.csv").write_text("\n".join([f"{flights.header},note", *rows, ""]))
-
-    table = make_table(tmp_path, files_source(table=NO_LIMIT))
-
-    broken = len(rows[::4])
-    assert broken > 400
-    assert (table.rows_table, table.rows_rejected) == (len(rows) - broken, broken)
-
-
-@pytest.mark.parametrize(
-    ("row", "odd", "read"),
-    [
-        ("{line}", '"{line}', {}),
-        ('{line},"a\nb"', '{line},"a\nb",x', {}),
-        ('{line},"a\n\nb"\n', '{line},"c\nd"\n', {"skip_blank": False}),
-    ],
-)
-def test_no_line_end_has_python_read_the_others(
-    tmp_path: Path, flights: Flights, slow: Counter[str], row: str, odd: str, read: dict[str, Any]
-) -> None:
-    """With carriage returns alone and quotes that nothing closes, or with blank lines kept beside fields of several lines."""
-    header, end = f"{flights.header}{',note' * row.count(',')}", "\n" if read else "\r"
-    rows = [(row if n % 100 else odd).format(line=line) for n, line in enumerate(flights.lines)]
-    (inbox(tmp_path) / "a.csv").write_bytes(end.join([header, *rows, ""]).encode())
-
-    table = make_table(tmp_path, files_source(table=NO_LIMIT, read=read))
-
-    assert table.rows_table >= len(rows) - len(rows[::100])
-    assert slow <= Counter({"a block of CSV as texts": 1})
-
-
-@pytest.mark.parametrize(
-    ("row", "blank", "read"),
-    [
-        ('{n},"a\nb",{n}', '\n,"",', {"skip_blank": True}),
-        ('"{n},ab,{n}', "\n,,", {"skip_blank": True}),
-        ('"{n},ab,{n}', "\n", {"skip_blank": False}),
-        ('"{n},ab,{n}', "", {"skip_footer": 2}),
-    ],
-)
-def test_no_record_is_read_for_lines_that_are_none_as_is_declared(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, row: str, blank: str, read: dict[str, Any]
-) -> None:
-    """Beside fields of two lines, or quotes that nothing closes: where records begin and end is told at once, and what is empty by its text."""
-    counts: Counter[str] = Counter()
-    count_calls(monkeypatch, counts, records, "Span")
-    plain = [f"{{n}},ab,{{n}}{'' if n % 30 else blank}" for n in range(ROWS)]
-    rows = [(row if n % 3 else plain[n]).format(n=n) for n in range(ROWS)]
-    (inbox(tmp_path) / "a.csv").write_text("\n".join(["id,note,v", *rows, "1,b,1", "2,b,2", ""]))
-
-    table = make_table(tmp_path, files_source(table=NO_LIMIT, read=read))
-
-    assert table.rows_table >= len(rows[::3])
-    assert counts["Span"] < ROWS // 3
-
-
 @pytest.mark.parametrize("note", ['"a\nb"', '"a\rb"'])
 def test_no_type_is_told_by_more_than_the_first_records_where_carriage_returns_alone_end_them(
     tmp_path: Path, flights: Flights, monkeypatch: pytest.MonkeyPatch, note: str
@@ -492,31 +313,6 @@ def test_no_type_is_told_by_more_than_the_first_records_where_carriage_returns_a
     made(tmp_path, files_source())
 
     assert 0 < max(seen) < ROWS // 4
-
-
-@pytest.mark.parametrize("odd", ['a \\\\ 5" b', 'a \\" 5" b'])
-def test_no_plain_field_is_looked_at_beside_odd_escapes(
-    tmp_path: Path, flights: Flights, monkeypatch: pytest.MonkeyPatch, odd: str
-) -> None:
-    """Beside quotes that are characters, or before a line end: only the field with the escape is."""
-    begins: list[int] = []
-
-    class Counted:
-        def __init__(self, tokens: re.Pattern[bytes]) -> None:
-            self.tokens = tokens
-
-        def match(self, data: bytes, begin: int) -> re.Match[bytes] | None:
-            begins.append(begin)
-            return self.tokens.match(data, begin)
-
-    tokens = quoting._tokens
-    monkeypatch.setattr(quoting, "_tokens", lambda of, **options: Counted(tokens(of, **options)))
-    rows = "".join(f"{line},{odd}\n" for line in flights.lines)
-    (inbox(tmp_path) / "a.csv").write_text(f"{flights.header},note\n{rows}")
-
-    made(tmp_path, files_source(read={"escape": "\\"}))
-
-    assert len(flights.lines) <= len(begins) < 1.5 * len(flights.lines)
 
 
 @pytest.mark.parametrize("text", ["some text,other text", "12 Main St,7 km", "Elm St 3,-"])

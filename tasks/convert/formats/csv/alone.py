@@ -46,37 +46,40 @@ class LinesAlone:
         self._starts, self._stops = text.line_spans_of_any_end
 
     @cached_property
-    def _is_quote(self) -> np.ndarray:
+    def is_quote(self) -> np.ndarray:
+        """Return which bytes are quotes."""
         return np.asarray(self._view == ord(self.quote))
 
     @cached_property
-    def _quotes(self) -> np.ndarray:
-        return np.flatnonzero(self._is_quote)
+    def places(self) -> np.ndarray:
+        """Return where the quotes stand."""
+        return np.flatnonzero(self.is_quote)
 
     @cached_property
-    def _before(self) -> np.ndarray:
+    def before(self) -> np.ndarray:
         """Return how many quotes stand before each line, and in all of them."""
-        return Marks(self._is_quote).count_before(np.append(self._starts, len(self._view)))
+        return Marks(self.is_quote).count_before(np.append(self._starts, len(self._view)))
 
     @cached_property
-    def _counts(self) -> np.ndarray:
-        return np.diff(self._before)
+    def quotes(self) -> np.ndarray:
+        """Return how many quotes each line has."""
+        return np.diff(self.before)
 
     @cached_property
     def _filled(self) -> np.ndarray:
         """Return the lines that have a quote."""
-        return np.flatnonzero(self._counts)
+        return np.flatnonzero(self.quotes)
 
     @cached_property
     def _first(self) -> np.ndarray:
         """Return which quote is the first of each of these."""
-        first: np.ndarray = self._before[self._filled]
+        first: np.ndarray = self.before[self._filled]
         return first
 
     @cached_property
     def _last(self) -> np.ndarray:
         """Return which quote is the last of each of these."""
-        last: np.ndarray = self._before[self._filled + 1] - 1
+        last: np.ndarray = self.before[self._filled + 1] - 1
         return last
 
     @cached_property
@@ -120,8 +123,8 @@ class LinesAlone:
 
     def are_divided(self, width: int) -> np.ndarray:
         """Return which lines have the delimiters of a record, those between a quote and the next left out or not."""
-        is_first = (np.arange(len(self._quotes)) - np.repeat(self._first, self._counts[self._filled])) % 2 == 0
-        is_first[self._last[self._counts[self._filled] % 2 == 1]] = False  # no other is behind it
+        is_first = (np.arange(len(self.places)) - np.repeat(self._first, self.quotes[self._filled])) % 2 == 0
+        is_first[self._last[self.quotes[self._filled] % 2 == 1]] = False  # no other is behind it
         plain = self.delimiters - self._sum(np.where(is_first, self._below, 0))
         found: np.ndarray = (plain == width - 1) | (self.delimiters == width - 1)
         return found
@@ -146,24 +149,23 @@ class LinesAlone:
     @cached_property
     def _below(self) -> np.ndarray:
         """Return how many delimiters stand behind each quote, before the next of its line."""
-        before = self._delimiters.count_before(self._quotes)
+        before = self._delimiters.count_before(self.places)
         following = np.append(before[1:], 0)
         following[self._last] = self._bounds[self._filled + 1]
         counts: np.ndarray = following - before
         return counts
 
     @cached_property
-    def _kinds(self) -> np.ndarray:
+    def kinds(self) -> np.ndarray:
         """Return of each quote whether it begins a field (2), or stands beside the one before (1)."""
-        view, quotes = self._view, self._quotes
+        view, quotes = self._view, self.places
         begins = are_of(self._marks, view[quotes - 1]) | (quotes == 0)
-        kinds: np.ndarray = 2 * begins + np.append(False, np.diff(quotes) == 1)[: len(quotes)]
-        return kinds
+        return np.asarray(2 * begins.view(np.uint8) + np.append(False, np.diff(quotes) == 1)[: len(quotes)])
 
     @cached_property
-    def _is_end(self) -> np.ndarray:
+    def are_ends(self) -> np.ndarray:
         """Return of each quote whether a field may end with it, or another quote stands behind it."""
-        below = self._quotes + 1
+        below = self.places + 1
         found = are_of(self._marks + self.quote.encode(), self._view[np.minimum(below, len(self._view) - 1)])
         return np.asarray(found | (below == len(self._view)))
 
@@ -175,27 +177,27 @@ class LinesAlone:
         delimiters = self._sum(np.where(states != _INSIDE, self._below, 0))
         if begin == _OUTSIDE:
             others = self.delimiters.copy()
-            others[self._filled] = self._delimiters.count_before(self._quotes[self._first]) - self._bounds[self._filled]
+            others[self._filled] = self._delimiters.count_before(self.places[self._first]) - self._bounds[self._filled]
             delimiters += others
-        junk, stray = self._sum((states == _CLOSED) & ~self._is_end), self._sum(states == _OUTSIDE)
+        junk, stray = self._sum((states == _CLOSED) & ~self.are_ends), self._sum(states == _OUTSIDE)
         return ReadLines(is_inside, delimiters, junk, stray)
 
     def _follow(self, begin: int) -> np.ndarray:
         """Return what is behind each quote where each line begins so: the first of all lines are told, then the second, and many in one line by themselves."""
-        kinds, states = self._kinds, np.empty(len(self._quotes), np.uint8)
-        first, counts = self._first, self._counts[self._filled]
+        kinds, states, after = self.kinds, np.empty(len(self.places), np.uint8), _AFTER.ravel()
+        first, counts = self._first, self.quotes[self._filled]
         before = np.full(len(first), begin, np.uint8)
         for turn in range(_AT_ONCE):
             if not len(first):
                 return states
-            states[first + turn] = before = _AFTER[before, kinds[first + turn]]
+            states[first + turn] = before = after.take(4 * before + kinds[first + turn])
             more = counts > turn + 1
             first, counts, before = first[more], counts[more], before[more]
-        after = _AFTER.tolist()
+        steps = _AFTER.tolist()
         for place, count, state in zip(first.tolist(), counts.tolist(), before.tolist(), strict=True):
             told, last = list[int](), state
             for kind in kinds[place + _AT_ONCE : place + count].tolist():
-                last = after[last][kind]
+                last = steps[last][kind]
                 told.append(last)
             states[place + _AT_ONCE : place + count] = told
         return states
@@ -204,5 +206,6 @@ class LinesAlone:
         """Return of each line the sum of what its quotes have."""
         found = np.zeros(len(self), np.int32)
         if len(self._first):
-            found[self._filled] = np.add.reduceat(of_quotes, self._first, dtype=np.int32)
+            sums = np.append(np.int32(0), np.cumsum(of_quotes, dtype=np.int32))
+            found[self._filled] = sums[self._last + 1] - sums[self._first]
         return found

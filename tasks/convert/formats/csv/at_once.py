@@ -10,8 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.convert.files.byte_view import ByteView
-from tasks.convert.formats.csv.lines import as_lines
-from tasks.convert.formats.csv.parse import CsvBlock, has_lines_alone, parse_typed, read_block
+from tasks.convert.formats.csv.lines import without_records
+from tasks.convert.formats.csv.parse import CsvBlock, parse_typed, read_block
+from tasks.convert.formats.csv.places import list_places
 from tasks.convert.formats.csv.records import UNDECODABLE, is_utf8, tell_width
 from tasks.convert.formats.csv.second import warn_of_second
 from tasks.convert.formats.csv.spans import RecordSpans
@@ -24,10 +25,8 @@ _MOST_ASCII = 127
 
 def read_texts_at_once(block: CsvBlock) -> RawBlock | None:
     """Return the records of a block as `read_texts` does; None where one may be read otherwise, or is no row and of many lines, of which the last may be one."""
-    if not block.head.names or not has_lines_alone(block.window):
-        return None
     records, width = block.spans, len(block.head.names)
-    if records is None:
+    if not width or records is None:
         return None
     is_undecodable = _are_undecodable(block.window, records)
     is_row = ~is_undecodable & (records.widths == width)
@@ -56,7 +55,7 @@ def read_texts_at_once(block: CsvBlock) -> RawBlock | None:
 
 def parse_but_rejects(block: CsvBlock, schema: Schema) -> TypedBlock | None:
     """Return the rows of a block with records that are no rows, or the header once more as where files were joined: these are told, and the others typed at once; None where there are none, or those are not as expected."""
-    if not block.head.names or not has_lines_alone(block.window) or (records := block.spans) is None:
+    if not block.head.names or (records := block.spans) is None:
         return None
     is_undecodable = _are_undecodable(block.window, records)
     is_row = ~is_undecodable & (records.widths == len(block.head.names))
@@ -64,7 +63,7 @@ def parse_but_rejects(block: CsvBlock, schema: Schema) -> TypedBlock | None:
     rejects = records.take(~is_row)
     if not 0 < len(rejects) < len(records):
         return None
-    parsed = parse_typed(without_lines(block, _lines_of(rejects)), schema)
+    parsed = parse_typed(without_records(block, list_places(rejects.lines, rejects.below)), schema)
     if parsed is None:
         return None
     repeated = records.take(repeats)
@@ -76,40 +75,13 @@ def parse_but_rejects(block: CsvBlock, schema: Schema) -> TypedBlock | None:
     )
 
 
-def without_unclosed(block: CsvBlock) -> CsvBlock:
-    """Return the same without the lines that open a quote which is never closed: what the others are is settled."""
-    others = without_lines(block, block.records.unclosed)
-    others = replace(others, is_settled=True)
-    return others if has_lines_alone(others.window) else as_lines(others)
-
-
-def without_lines(block: CsvBlock, lines: np.ndarray) -> CsvBlock:
-    """Return the same without some of its lines."""
-    starts, _ = block.window.line_spans_of_any_end
-    sizes, is_kept = np.diff(starts, append=len(block.window)), np.ones(len(starts), dtype=bool)
-    is_kept[lines] = False
-    window = ByteView.of(block.window.to_numpy()[np.repeat(is_kept, sizes)].tobytes())
-    places = np.arange(len(starts)) if block.places is None else block.places
-    return replace(
-        block, window=window, raw=block.raw or block.window, places=np.delete(places, lines), told=None, laid=None
-    )
-
-
-def _lines_of(records: RecordSpans) -> np.ndarray:
-    """Return every line of the records."""
-    sizes = records.below - records.lines
-    lines: np.ndarray = np.repeat(records.below - np.cumsum(sizes), sizes) + np.arange(sizes.sum())
-    return lines
-
-
 def _find_repeated_bytes(block: CsvBlock, records: RecordSpans) -> np.ndarray:
     """Return the places of the records that are the header once more, byte for byte."""
     header, window = block.head.line, block.window
     if len(block.head.fields) < 2 or b"\n" in header or b"\r" in header or header not in window:  # noqa: PLR2004 - of one, what the others are tells
         return np.empty(0, np.int64)
     view = window.to_numpy()
-    sizes = records.stops - records.starts - (view[records.stops - 1] == ord("\r"))
-    alike = np.flatnonzero(sizes == len(header))
+    alike = np.flatnonzero(records.stops - records.starts == len(header))
     texts = view[records.starts[alike][:, None] + np.arange(len(header))]
     found: np.ndarray = alike[(texts == np.frombuffer(header, np.uint8)).all(axis=1)]
     return found
@@ -127,7 +99,7 @@ def _are_undecodable(window: ByteView, records: RecordSpans) -> np.ndarray:
     """Return whether each record is not in the file's encoding."""
     found = np.zeros(len(records), dtype=bool)
     if not window.is_ascii and not is_utf8(window.data.decode("utf-8", "surrogateescape")):
-        starts, stops = window.line_spans
+        starts, stops = window.line_spans_of_any_end
         beyond = np.flatnonzero(window.to_numpy() > _MOST_ASCII)
         lines = np.unique(np.searchsorted(starts, beyond, "right") - 1)
         texts = (bytes(window.view[starts[line] : stops[line]]) for line in lines.tolist())

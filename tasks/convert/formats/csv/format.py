@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import ClassVar
-
-import numpy as np
 
 from tasks.config import Reading
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.files.content import find_json, without_mark
 from tasks.convert.files.encoding import SAMPLE_BYTES
-from tasks.convert.formats.csv.ends import hold_back, settle_blank, split_at_line, split_footer
+from tasks.convert.formats.csv.ends import ReadCut, hold_back, settle_blank, split_at_line, split_footer
 from tasks.convert.formats.csv.header import Head, read_head
 from tasks.convert.formats.csv.lines import has_blank_lines
 from tasks.convert.formats.csv.parse import CsvBlock, opens_quotes
@@ -27,20 +25,6 @@ from tasks.convert.schema.blocks import Guess, RawBlock
 from tasks.convert.schema.names import refuse_width
 from tasks.convert.schema.target import TableTarget
 from tasks.core.errors import TableError
-
-
-@dataclass(frozen=True)
-class ReadCut(Cut):
-    """Whole records of CSV, for which `records` had to be told apart: these, and those that begin below."""
-
-    records: Records
-
-
-@dataclass(frozen=True)
-class LaidCut(Cut):
-    """Whole records of CSV, of which quotes alone told where each begins: `lines` are the first of each, blank ones left out."""
-
-    lines: np.ndarray
 
 
 class Csv(StreamedFormat):
@@ -105,8 +89,6 @@ class Csv(StreamedFormat):
         if isinstance(cut, ReadCut):
             told = cut.records.narrow(block.window, block.first_line, block.first_byte, block.raw)
             block = replace(block, told=told)
-        if isinstance(cut, LaidCut):
-            block = replace(block, laid=cut.lines)
         return typed_later(block)
 
     def _settle_blank(self, cut: Cut) -> Cut:
@@ -195,9 +177,8 @@ def cut_records(text: ByteView, head: Head, reading: Reading, *, final: bool) ->
         return Cut(plain, block)
     raw, width = None if plain is block else block, len(head.names)
     records = Records(plain, head.dialect, raw=raw, width=width)
-    if records.laid.below:
-        whole, _ = split_at_line(Cut(plain, block), records.laid.below)
-        return LaidCut(whole.plain, whole.text, records.laid.whole)
+    if records.laid.settled:
+        return split_at_line(ReadCut(plain, block, records), records.laid.settled)[0]
     end = records.first_unclosed
     if raw is not None:
         # The last quote is either open, or stray: what is below it are records then.

@@ -1,57 +1,40 @@
-"""A block of CSV of which each record is a line that ends with a line feed, whatever ends its lines, and however many are blank."""
+"""A block of CSV without some of its lines: the blank ones, or those that are no rows."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 
 import numpy as np
 
 from tasks.convert.files.byte_view import ByteView
-from tasks.convert.formats.csv.parse import CsvBlock, end_with_line_feeds, has_returns_alone
-from tasks.convert.formats.csv.quotes import are_quoted_plainly, find_quoted
-
-_BLANK_LINES = re.compile(rb"\n\n+")
-
-
-def has_odd_lines(block: CsvBlock) -> bool:
-    """Return whether a carriage return alone ends lines, or one was made blank, as comments are; others that are blank cost a search."""
-    return has_returns_alone(block.window) or (block.raw is not None and has_blank_lines(block.window))
+from tasks.convert.formats.csv.parse import CsvBlock
+from tasks.convert.formats.csv.places import keep_lines
 
 
 def has_blank_lines(window: ByteView) -> bool:
-    """Return whether a line is blank that ends with a line feed."""
-    begins = window.to_place(1).data in b"\r\n"
-    return begins or window.find(b"\n\n") >= 0 or (b"\r" in window and window.find(b"\n\r\n") >= 0)
+    """Return whether a line is blank, as is told by a search."""
+    ends = [b"\n\n", *([b"\n\r", b"\r\r"] if b"\r" in window else [])]
+    return window.to_place(1).data in b"\r\n" or any(window.find(end) >= 0 for end in ends)
 
 
-def as_lines(block: CsvBlock) -> CsvBlock:
-    """Return the same records, a line each, of which the block knows the places; where a line may end within quotes each with a line feed, unless a carriage return alone does so."""
-    data = end_with_line_feeds(block.window)
-    ends = ByteView.of(data).line_ends
-    starts, stops = np.concatenate([[0], ends + 1]), np.concatenate([ends, [len(data)]])
-    filled = np.flatnonzero(stops > starts)
-    places = filled if block.places is None else block.places[filled]
-    window = ByteView.of(_BLANK_LINES.sub(b"\n", data).lstrip(b"\n"))
-    lined = replace(block, window=window, raw=block.raw or block.window, places=places, told=None, laid=None)
-    return lined if is_quoted_plainly(lined) else _end_records_with_line_feeds(block)
+def without_blank_lines(block: CsvBlock) -> CsvBlock:
+    """Return the same records without the blank lines between them; the block itself where there are none, or only a reader can tell."""
+    blank = block.laid.blank
+    return block if blank is None or not len(blank) else without_records(block, blank)
 
 
-def _end_records_with_line_feeds(block: CsvBlock) -> CsvBlock:
-    """Return the same with a line feed for each carriage return alone outside quotes; the block itself where there is none, or one within."""
-    if not has_returns_alone(block.window):
-        return block
-    view = block.window.to_numpy()
-    quoted = find_quoted(view, block.quote, block.head.dialect.delimiter)
-    is_alone = view == ord("\r")
-    is_alone[:-1] &= view[1:] != ord("\n")
-    if quoted.open is not None or (is_alone & quoted.is_inside[:-1]).any():
-        return block
-    window = ByteView.of(np.where(is_alone, np.uint8(ord("\n")), view).tobytes())
-    return replace(block, window=window, raw=block.raw or block.window, told=None, laid=None)
+def without_records(block: CsvBlock, lines: np.ndarray) -> CsvBlock:
+    """Return the same without these lines of whole records, or blank ones between them."""
+    found = without_lines(block, lines)
+    is_kept = np.ones(len(block.laid.starts), dtype=bool)
+    is_kept[lines] = False
+    return replace(found, known=block.laid.without(found.window, is_kept))
 
 
-def is_quoted_plainly(block: CsvBlock) -> bool:
-    """Return whether no line ends within quotes, each of which quotes a field, or stands twice within one."""
-    delimiter, window = block.head.dialect.delimiter, block.window
-    return not block.quote or are_quoted_plainly(window.to_numpy(), block.quote, delimiter, window.line_ends)
+def without_lines(block: CsvBlock, lines: np.ndarray) -> CsvBlock:
+    """Return the same without some of its lines, which know their places."""
+    is_kept = np.ones(len(block.window.line_spans_of_any_end[0]), dtype=bool)
+    is_kept[lines] = False
+    places = np.flatnonzero(is_kept) if block.places is None else block.places[is_kept]
+    window, raw = keep_lines(block.window, is_kept), block.raw or block.window
+    return replace(block, window=window, raw=raw, places=places, told=None, known=None)

@@ -16,7 +16,7 @@ from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.csv.header import Head
 from tasks.convert.formats.csv.quotes import find_marks
 from tasks.convert.formats.csv.records import Records
-from tasks.convert.formats.csv.spans import RecordSpans, count_records, find_lines, find_spans
+from tasks.convert.formats.csv.spans import LaidLines, RecordSpans
 from tasks.convert.schema.blocks import RawBlock, Schema, TypedBlock
 from tasks.convert.schema.cast import cast_known
 from tasks.convert.schema.misfits import NO_MISFITS, cut_texts, make_records
@@ -39,8 +39,8 @@ class CsvBlock:
 
     `raw` are the same lines as they stand in the file, where they were rewritten,
     and `places` those of the lines of `window` among them, where blank ones were left out. What `is_settled`
-    has no line that Python's reader takes for one whose quote is never closed. `told` are the records that
-    were told apart by it already, `laid` the line in which each begins, where it was not needed to.
+    has no line that opens a quote which is never closed. `told` are the records, where they were told apart already,
+    `known` how the lines lie, where that is.
     """
 
     window: ByteView
@@ -51,7 +51,7 @@ class CsvBlock:
     places: np.ndarray | None = None
     is_settled: bool = False
     told: Records | None = None
-    laid: np.ndarray | None = None
+    known: LaidLines | None = None
 
     @cached_property
     def quote(self) -> str:
@@ -60,25 +60,22 @@ class CsvBlock:
         return dialect.quote if opens_quotes(self.window, dialect.quote, dialect.delimiter) else ""
 
     @cached_property
-    def spans(self) -> RecordSpans | None:
-        """Return the records of lines that end with line feeds, told apart at once; None where only a reader can tell them."""
-        return find_spans(self.window, self.quote, self.head.dialect.delimiter, self._doubted_width)
-
-    @cached_property
-    def lines(self) -> np.ndarray | None:
-        """Return how many lines stand before each record; None where only a reader can tell."""
-        if self.laid is not None:
-            return self.laid
-        return find_lines(self.window.data, self.quote, self.head.dialect.delimiter, self._doubted_width)
+    def laid(self) -> LaidLines:
+        """Return how the lines lie: none is doubted where that is settled."""
+        if self.known is not None:
+            return self.known
+        if self.quote and not self.is_settled:
+            return self.records.laid
+        return LaidLines(self.window, self.quote, self.head.dialect.delimiter, 0)
 
     @property
-    def _doubted_width(self) -> int:
-        """Return how many fields lines have that a stray quote may swallow; 0 where none does."""
-        return 0 if self.is_settled else len(self.head.names)
+    def spans(self) -> RecordSpans | None:
+        """Return the records, told apart at once; None where only a reader can tell them."""
+        return self.laid.spans
 
     @cached_property
     def records(self) -> Records:
-        """Return the records, told apart by Python's reader."""
+        """Return the records as Python's reader tells them apart."""
         return self.told or Records(
             self.window, self.head.dialect, self.first_line, self.first_byte, self.raw, len(self.head.names)
         )
@@ -98,8 +95,8 @@ class CsvBlock:
 
     @property
     def warnings(self) -> Sequence[str]:
-        """Return what is to be told of the records, where they had to be told apart by Python's reader."""
-        return self.records.warnings if "records" in vars(self) else ()
+        """Return what is to be told of the records, where some had to be doubted."""
+        return self.records.warnings if self.records.are_told else ()
 
 
 def opens_quotes(window: ByteView, quote: str, delimiter: str) -> bool:
@@ -159,8 +156,8 @@ def _may_have_header(block: CsvBlock, values: Mapping[str, pa.ChunkedArray], typ
     if not head.line or any(types[name] != "string" for name in head.worded):
         return False
     window, is_text = block.window, pa.types.is_string(first.type)
-    if has_returns_alone(window):
-        window = ByteView.of(end_with_line_feeds(window))
+    if _has_returns_alone(window):
+        window = ByteView.of(_end_with_line_feeds(window))
     if not is_text or pc.index(first, head.fields[0]).as_py() >= 0:
         # Quoted another way its bytes are others.
         begins = window.to_place(len(head.line)).data == head.line
@@ -188,9 +185,7 @@ def _locate(block: CsvBlock, count: int, rows: np.ndarray) -> pa.Table:
         _NoLineError: only a reader can tell where they stand.
 
     """
-    if not has_lines_alone(block.window):
-        raise _NoLineError
-    if count == block.window.lines:
+    if count == block.window.lines_of_any_end:
         return block.locate(rows)
     if block.spans is None or len(block.spans) != count:
         raise _NoLineError
@@ -216,32 +211,28 @@ def _counts(block: CsvBlock, rows: int) -> bool:
     """Return whether a block holds so many records, counted another way than they were parsed."""
     if rows == block.window.lines and not block.quote:
         return True
-    if block.lines is not None:
-        return rows == len(block.lines)
-    counted = count_records(block.window.data, block.quote, block.head.dialect.delimiter)
-    return rows == counted and not len(block.records.unclosed)
+    if block.laid.lines is not None:
+        return rows == len(block.laid.lines)
+    counted = LaidLines(block.window, block.quote, block.head.dialect.delimiter, 0).lines
+    return counted is not None and rows == len(counted) and not len(block.records.unclosed)
 
 
 def _find_lines(block: CsvBlock, rows: int) -> np.ndarray | None:
     """Return the place of the line in which each of so many records begins; None where only a reader can tell."""
-    if rows == block.window.lines and has_lines_alone(block.window):
+    if rows == block.window.lines_of_any_end:
         return np.arange(rows)
-    return block.lines if block.lines is not None and len(block.lines) == rows else None
+    lines = block.laid.lines
+    return lines if lines is not None and len(lines) == rows else None
 
 
-def has_returns_alone(window: ByteView) -> bool:
+def _has_returns_alone(window: ByteView) -> bool:
     """Return whether a carriage return alone ends a line above another, as counted in the time of a search."""
     return b"\r" in window and window.lines_of_any_end != window.lines
 
 
-def end_with_line_feeds(window: ByteView) -> bytes:
+def _end_with_line_feeds(window: ByteView) -> bytes:
     """Return the same with a line feed in the place of whatever ends a line."""
     return window.data.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in window else window.data
-
-
-def has_lines_alone(window: ByteView) -> bool:
-    """Return whether every line ends with a line feed, none with a carriage return alone."""
-    return b"\r" not in window or b"\r" not in window.data.replace(b"\r\n", b"")
 
 
 def _sample_types(block: CsvBlock) -> Types | None:

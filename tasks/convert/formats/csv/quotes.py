@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tasks.convert.files.byte_view import Marks
+from tasks.convert.formats.csv.places import follow
 
 
 def are_of(characters: bytes, view: np.ndarray) -> np.ndarray:
@@ -47,6 +47,18 @@ def _open_fields(view: np.ndarray, opening: np.ndarray, quote: str, delimiter: s
     return bool(begins.all())
 
 
+def are_inside(is_quote: np.ndarray) -> np.ndarray:
+    """Return of each byte whether an odd number of quotes stand up to it, its own included: of 64 at once, in a third of the time of one by one."""
+    bits = np.packbits(is_quote, bitorder="little")
+    words = np.append(bits, np.zeros(-len(bits) % 8, np.uint8)).view("<u8")
+    odd = np.bitwise_count(words) & np.uint8(1)
+    for size in (1, 2, 4, 8, 16, 32):
+        words ^= words << np.uint64(size)
+    is_odd = np.append(np.False_, np.bitwise_xor.accumulate(odd)[:-1].view(bool))[: len(words)]
+    words[is_odd] = ~words[is_odd]
+    return np.unpackbits(words.view(np.uint8), count=len(is_quote), bitorder="little").view(bool)
+
+
 @dataclass(frozen=True)
 class Quoted:
     """Where quoted fields stand: the place of the quote that opens each, and of the one that closes it.
@@ -69,8 +81,8 @@ class Quoted:
     def find_odd(self, view: np.ndarray, delimiter: str) -> np.ndarray:
         """Return the places of the quotes that close a field which goes on."""
         following = self.closing + 1
-        marks = np.frombuffer(f"{delimiter}\r\n".encode(), np.uint8)
-        ends = np.isin(view[np.minimum(following, len(view) - 1)], marks) | (following == len(view))
+        marks = f"{delimiter}\r\n".encode()
+        ends = are_of(marks, view[np.minimum(following, len(view) - 1)]) | (following == len(view))
         ends[:-1] |= following[:-1] == self.opening[1:]
         odd: np.ndarray = self.closing[~ends]
         return odd
@@ -92,8 +104,7 @@ def find_quoted(view: np.ndarray, quote: str, delimiter: str) -> Quoted:
         is_quote[quotes[~is_field]] = False
     whole = len(closing)
     is_quote[opening[whole:]] = False
-    is_inside = np.bitwise_xor.accumulate(is_quote.view(np.uint8)).view(bool)
-    return Quoted(opening[:whole], closing, is_inside, int(opening[-1]) if whole < len(opening) else None)
+    return Quoted(opening[:whole], closing, are_inside(is_quote), int(opening[-1]) if whole < len(opening) else None)
 
 
 def _begin_fields(view: np.ndarray, quotes: np.ndarray, delimiter: str) -> np.ndarray:
@@ -113,10 +124,7 @@ def _alternate(begins: np.ndarray, odd: np.ndarray, count: int) -> tuple[np.ndar
     for turn in (0, 1):
         of_turn, same = after % 2 == turn, np.flatnonzero(odd % 2 == turn)
         following[of_turn] = np.append(same, len(odd))[np.searchsorted(odd[same], after[of_turn])] + 1
-    steps, node, nodes = following.tolist(), 0, list[int]()
-    while node < len(steps):
-        nodes.append(node)
-        node = steps[node]
+    nodes = follow(following)
     starts, stops = after[nodes], np.append(odd, count)[following[nodes] - 1]
     stops = stops[starts < count]
     starts = starts[starts < count]
@@ -133,9 +141,3 @@ def find_marks(view: np.ndarray, quote: str, delimiter: str) -> np.ndarray | Non
     """Return the places of all quotes, each of which begins a field, ends one, or stands twice within one; None where one does not."""
     quotes = np.flatnonzero(view == ord(quote))
     return None if len(quotes) % 2 or not are_marks(view, quotes, quote, delimiter) else quotes
-
-
-def are_quoted_plainly(view: np.ndarray, quote: str, delimiter: str, line_ends: np.ndarray) -> bool:
-    """Return whether none of the lines ends within quotes, each of which quotes a field, or stands twice within one."""
-    quotes = find_marks(view, quote, delimiter)
-    return quotes is not None and not (Marks(view == ord(quote)).count_before(line_ends) % 2).any()

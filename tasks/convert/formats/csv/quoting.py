@@ -7,15 +7,14 @@ import io
 import re
 from collections import Counter
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from itertools import islice
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
-from tasks.convert.files.byte_view import Marks
-from tasks.convert.formats.csv.quotes import are_marks, are_of
+from tasks.convert.files.byte_view import ByteView, Marks
+from tasks.convert.formats.csv.places import empty_lines, put_in, take_turns
+from tasks.convert.formats.csv.quotes import are_inside, are_marks, are_of
+from tasks.convert.formats.csv.tokens import rewrite_tokens
 
 _WRAPPED = r"(?:^|[,;\t|]){0}(?:[^{0}{1}]|{0}{0})*{0}(?=[,;\t|\r\n]|\Z)"
 _WRAPPED_BY = {
@@ -56,45 +55,7 @@ class Quoting:
         if self.is_plain:
             return data
         plain = self._rewrite_at_once(data, may_be_open=may_be_open)
-        return self.rewrite_by_token(data, may_be_open=may_be_open) if plain is None else plain
-
-    def rewrite_by_token(self, data: bytes, *, may_be_open: bool = False) -> bytes:
-        """Return the same, whatever stands in quotes: each field that is quoted, or has an escape, by itself."""
-        quote, escape = self.quote.encode(), self.escape.encode()
-
-        def plain(match: re.Match[bytes]) -> bytes:
-            name = match.lastgroup
-            if name is None or name == "comment":
-                return b""
-            field = match[name]
-            if escape and escape in field:
-                field = _escaped(self).sub(lambda found: quote * 2 if found[1] == quote else found[1], field)
-            return quote + field + (b"" if name == "open" else quote)
-
-        match, pieces, end = _tokens(self, may_be_open=may_be_open).match, list[bytes](), 0
-        for begin in self._find_begins(data):
-            if begin >= end and (token := match(data, begin)) is not None:
-                pieces += data[end:begin], plain(token)
-                end = token.end()
-        return b"".join([*pieces, data[end:]])
-
-    def _find_begins(self, data: bytes) -> list[int]:
-        """Return where the fields begin that may have to be rewritten, and the lines of comments."""
-        view = np.frombuffer(data, np.uint8)
-        ends = np.concatenate([[-1], np.flatnonzero(are_of(f"{self.delimiter}\r\n".encode(), view))])
-        places = [_NOWHERE]
-        if self.quote:
-            quotes = np.flatnonzero(view == ord(self.quote))
-            before = f"{self.delimiter}\r\n".encode() + (b" \t" if self.trims else b"")
-            places.append(quotes[are_of(before, view[quotes - 1]) | (quotes == 0)])
-        if self.escape:
-            escapes = np.flatnonzero(view[:-1] == ord(self.escape))
-            places.append(escapes[are_of(f"{self.escape}{self.quote}{self.delimiter}".encode(), view[escapes + 1])])
-        if self.comment:
-            begins = ends[:-1] + 1 if ends[-1] == len(view) - 1 else ends + 1
-            places.append(begins[view[begins] == ord(self.comment)])
-        odd = np.concatenate(places)
-        return [int(begin) for begin in np.unique(ends[np.searchsorted(ends, odd) - 1] + 1)]
+        return rewrite_tokens(data, self, may_be_open=may_be_open) if plain is None else plain
 
     def _rewrite_at_once(self, data: bytes, *, may_be_open: bool) -> bytes | None:
         """Return the same where each quote that no escape stands before quotes a field; None where only its tokens tell.
@@ -134,7 +95,7 @@ class Quoting:
             masked = view.copy()
             masked[escapes] = masked[escapes + 1] = _MASK
         is_quote = masked == ord(self.quote) if self.quote else np.zeros(len(view), dtype=bool)
-        return _Masked(view, masked, escapes, is_quote, np.bitwise_xor.accumulate(is_quote.view(np.uint8)).view(bool))
+        return _Masked(view, masked, escapes, is_quote, are_inside(is_quote))
 
     def _rewrite_piece(self, piece: _Masked) -> bytes | None:
         """Return whole records as plain CSV; None where a quote is no mark of a field."""
@@ -153,10 +114,7 @@ class Quoting:
     def _find_escapes(self, view: np.ndarray) -> np.ndarray:
         """Return the places of what escapes a quote, a delimiter or an escape: of several beside each other every other one."""
         found = np.flatnonzero(view[:-1] == ord(self.escape)) if self.escape else _NOWHERE
-        is_first = np.diff(found, prepend=-2) > 1
-        if not is_first.all():
-            turns = np.arange(len(found), dtype=np.int32)
-            found = found[(turns - np.maximum.accumulate(turns * is_first)) & 1 == 0]
+        found = take_turns(found)
         escapes: np.ndarray = found[are_of(f"{self.escape}{self.quote}{self.delimiter}".encode(), view[found + 1])]
         return escapes
 
@@ -199,7 +157,7 @@ class Quoting:
         written[escapes[is_doubled]] = ord(self.quote)
         is_kept[escapes[~is_doubled]] = False
         places = np.stack([begins, ends], axis=1).ravel()
-        return _insert(written[is_kept], places - Marks(~is_kept).count_before(places), self.quote.encode())
+        return put_in(written[is_kept], places - Marks(~is_kept).count_before(places), self.quote.encode())
 
 
 @dataclass(frozen=True)
@@ -223,67 +181,15 @@ class _Masked:
         return _Masked(self.view[:place], self.masked[:place], escapes, self.is_quote[:place], self.is_inside[:place])
 
 
-def _insert(view: np.ndarray, places: np.ndarray, what: bytes) -> bytes:
-    """Return the bytes with the same put in at each of the places."""
-    ends = np.concatenate([[0], places, [len(view)]]).astype(np.int32)
-    pieces = pa.Array.from_buffers(pa.binary(), len(ends) - 1, [None, pa.py_buffer(ends), pa.py_buffer(view)])
-    joined: bytes = pc.binary_join(pa.ListArray.from_arrays(pa.array([0, len(pieces)], pa.int32()), pieces), what)[
-        0
-    ].as_py()
-    return joined
-
-
 def _without_comments(data: bytes, comment: str) -> tuple[bytes, np.ndarray]:
     """Return the same with each line empty that begins so, be it within quotes or not, and the places of these lines."""
-    view = np.frombuffer(data, np.uint8)
-    ends = _line_ends(view)
-    begins, stops = np.concatenate([[0], ends + 1]), np.concatenate([ends, [len(view)]])
-    found = np.flatnonzero(begins < stops)
-    found = found[view[begins[found]] == ord(comment)]
+    text = ByteView.of(data)
+    begins, stops = text.line_spans_of_any_end
+    found = np.flatnonzero((begins < stops) & (text.to_numpy()[begins] == ord(comment)))
     if not len(found):
         return data, _NOWHERE
     begins, stops = begins[found], stops[found]
-    turns = np.zeros(len(view) + 1, np.int8)
-    turns[begins], turns[stops] = 1, -1
-    is_kept = np.cumsum(turns[:-1], dtype=np.int8) == 0
-    return view[is_kept].tobytes(), begins - np.concatenate([[0], np.cumsum(stops - begins)[:-1]])
-
-
-def _line_ends(view: np.ndarray) -> np.ndarray:
-    return np.flatnonzero((view == ord("\n")) | (view == ord("\r")))
-
-
-@lru_cache
-def _escaped(quoting: Quoting) -> re.Pattern[bytes]:
-    escape, quote, delimiter = _patterns(quoting)
-    return re.compile(b"%b(%b|%b|%b)" % (escape, escape, quote, delimiter))
-
-
-def _patterns(quoting: Quoting) -> tuple[bytes, bytes, bytes]:
-    escape, quote, delimiter = (re.escape(each) for each in (quoting.escape, quoting.quote, quoting.delimiter))
-    return escape.encode(), quote.encode(), delimiter.encode()
-
-
-@lru_cache
-def _tokens(quoting: Quoting, *, may_be_open: bool) -> re.Pattern[bytes]:
-    """Return the pattern of what is rewritten: comments, quoted fields, of which the last `may_be_open`, and fields with an escaped delimiter."""
-    escape, quote, delimiter = _patterns(quoting)
-    begin, end = b"(?<![^\\r\\n%b])" % delimiter, b"(?=[\\r\\n%b]|\\Z)" % delimiter
-    blank = b"" if not quoting.trims else b" *+" if quoting.delimiter == "\t" else b"[ \\t]*+"
-    tokens = []
-    if quoting.comment:
-        tokens.append(b"(?<![^\\r\\n])(?P<comment>%b[^\\r\\n]*)" % re.escape(quoting.comment).encode())
-    if quote:
-        inner = b"[^%b%b]|%b[\\s\\S]|%b%b" % (quote, escape, escape or b"(?!)", quote, quote)
-        tokens.append(b"%b%b%b(?P<quoted>(?:%b)*+)%b%b%b" % (begin, blank, quote, inner, quote, blank, end))
-        if may_be_open:
-            tokens.append(b"%b%b%b(?P<open>(?:%b)*+)\\Z" % (begin, blank, quote, inner))
-    if escape:
-        plain = b"[^%b%b%b\\r\\n]" % (delimiter, quote, escape)
-        any_escaped, special = b"%b[^\\r\\n]" % escape, b"%b[%b%b]" % (escape, delimiter, quote)
-        bare = b"(?:%b|(?!%b)%b)*+%b(?:%b|%b)*+" % (plain, special, any_escaped, special, plain, any_escaped)
-        tokens.append(b"%b(?P<bare>%b)%b" % (begin, bare, end))
-    return re.compile(b"|".join(tokens))
+    return empty_lines(text, begins, stops), begins - np.concatenate([[0], np.cumsum(stops - begins)[:-1]])
 
 
 def detect_quote(sample: str) -> str:

@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.convert.formats.csv.at_once import parse_but_rejects, read_texts_at_once, without_unclosed
-from tasks.convert.formats.csv.lines import as_lines, has_blank_lines, has_odd_lines
-from tasks.convert.formats.csv.parse import CsvBlock, has_returns_alone, parse_typed
+from tasks.convert.formats.csv.at_once import parse_but_rejects, read_texts_at_once
+from tasks.convert.formats.csv.lines import has_blank_lines, without_blank_lines, without_lines
+from tasks.convert.formats.csv.parse import CsvBlock, parse_typed
 from tasks.convert.formats.csv.records import UNDECODABLE, Records, tell_width
 from tasks.convert.formats.csv.second import warn_of_second
 from tasks.convert.formats.header import REPEATED, find_repeats, find_second, warn_of_repeats, warn_of_second_header
@@ -24,35 +24,35 @@ def parse_csv(block: CsvBlock, schema: Schema) -> TypedBlock:
     """Return the rows of a block, typed, and the records that do not fit."""
     if not block.head.names or _is_empty(block):
         return cast_block(read_texts_at_once(block) or read_texts(block), schema)
-    if block.told is not None and len(block.told.unclosed):  # so that nothing else can read it
-        return _parse_but_unclosed(block, schema) or cast_block(read_texts(block), schema)
-    lined = as_lines(block) if has_odd_lines(block) else block
+    is_broken = block.told is not None and len(block.told.unclosed)  # so that nothing else can read it
+    if not is_broken and (parsed := _parse_at_once(block, schema)) is not None:
+        return parsed
+    return _parse_but_unclosed(block, schema) or cast_block(read_texts(block), schema)
+
+
+def _parse_at_once(block: CsvBlock, schema: Schema) -> TypedBlock | None:
+    """Return the rows of a block, typed, without its blank lines and rejects; None where only a reader can tell them."""
+    # Where comments were made blank some surely are; others cost a search.
+    lined = without_blank_lines(block) if block.raw is not None and has_blank_lines(block.window) else block
     parsed = parse_typed(lined, schema)
     if parsed is None and lined is block and has_blank_lines(block.window):
-        lined = as_lines(block)
+        lined = without_blank_lines(block)
         parsed = parse_typed(lined, schema) if lined is not block else None
     if parsed is not None:
         return parsed if lined is block else replace(parsed, warnings=[*parsed.warnings, *warn_of_second(lined)])
     if (parsed := parse_but_rejects(lined, schema)) is not None:
         return parsed
-    if (found := read_texts_at_once(lined)) is not None:
-        return cast_block(found, schema)
-    return _parse_but_unclosed(block, schema) or cast_block(read_texts(block), schema)
+    found = read_texts_at_once(lined)
+    return None if found is None else cast_block(found, schema)
 
 
 def _parse_but_unclosed(block: CsvBlock, schema: Schema) -> TypedBlock | None:
-    """Return the rows of a block with lines that open a quote which is never closed: these are told, and the others read as if they stood alone; None where pyarrow cannot read those."""
+    """Return the rows of a block with lines that open a quote which is never closed: these are told, and the others read as if they stood alone; None where only a reader can tell those."""
     if not block.quote:
         return None
-    others, unclosed = without_unclosed(block), block.records.unclosed
-    if has_returns_alone(others.window):
-        return None
-    found = parse_typed(others, schema) if len(unclosed) else None
-    found = parse_but_rejects(others, schema) if found is None else found
-    if found is None:
-        texts = read_texts_at_once(others)
-        found = None if texts is None else cast_block(texts, schema)
-    if found is None:
+    unclosed = block.records.unclosed
+    others = replace(without_lines(block, unclosed) if len(unclosed) else block, is_settled=True, told=None, known=None)
+    if (found := _parse_at_once(others, schema)) is None:
         return None
     broken = make_misfits(block.locate(unclosed), block.records.why_broken)
     misfits = pa.concat_tables([broken, found.misfits])

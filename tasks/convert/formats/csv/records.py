@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.csv.dialect import Dialect
-from tasks.convert.formats.csv.spans import LaidLines, LinesAlike, lay_lines
+from tasks.convert.formats.csv.places import keep_lines
+from tasks.convert.formats.csv.spans import LaidLines, LinesAlike
 from tasks.convert.formats.csv.text_lines import TextLines
 from tasks.convert.formats.csv.unclosed import Unclosed, find_unclosed
 from tasks.convert.schema.misfits import make_misfits, make_records
@@ -75,8 +76,34 @@ class Records:
 
     @cached_property
     def laid(self) -> LaidLines:
-        """Return how the lines lie, where something quotes fields."""
-        return lay_lines(self._text, self._dialect.quote, self._dialect.delimiter, self._width)
+        """Return how the lines lie."""
+        return LaidLines(self._text, self._dialect.quote, self._dialect.delimiter, self._width)
+
+    @cached_property
+    def whole(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Return the first line of each whole record, and the one below its last, those between lines whose quote is never closed told as if these were not there; None where only a reader can tell."""
+        laid, is_kept = self.laid, np.ones(len(self.lines), dtype=bool)
+        if laid.lines is not None and laid.below is not None:
+            return laid.lines, laid.below
+        is_kept[self.unclosed] = False
+        if not laid.alone.quotes[is_kept].any():
+            starts, stops = self._text.line_spans_of_any_end
+            lines = np.flatnonzero(is_kept & (stops > starts))
+            return lines, lines + 1
+        others, places = keep_lines(self._text, is_kept), np.flatnonzero(is_kept)
+        laid = LaidLines(others, self._dialect.quote, self._dialect.delimiter, 0)
+        return None if laid.lines is None or laid.below is None else (places[laid.lines], places[laid.below - 1] + 1)
+
+    @property
+    def begins(self) -> np.ndarray:
+        """Return the line in which each record begins, be it broken."""
+        first = np.array([span.start for span in self.spans], np.int64) if self.whole is None else self.whole[0]
+        return np.sort(np.concatenate([first, self.unclosed]))
+
+    @property
+    def are_told(self) -> bool:
+        """Return whether it is known which quotes are never closed."""
+        return "_unclosed" in vars(self)
 
     @property
     def unclosed(self) -> np.ndarray:
@@ -85,7 +112,7 @@ class Records:
 
     @cached_property
     def _unclosed(self) -> Unclosed:
-        if not self._dialect.quote or not len(self._text):
+        if not len(self.laid.doubtful):
             return Unclosed(_NOWHERE, _NOWHERE, _NOWHERE, _NOWHERE.astype(bool))
         return find_unclosed(self._text, self.laid, self._alike, self._width)
 
@@ -143,11 +170,12 @@ class Records:
         """Return whether one of these lines of the file is blank; a comment is not."""
         return any(not line.strip("\r\n") for line in self.raw.read(start, end))
 
-    def narrow(self, text: ByteView, first_line: int, first_byte: int | None, raw: ByteView | None) -> Records:
-        """Return those of the text that this one begins with, and which ends with a record; what is known of these is."""
+    def narrow(
+        self, text: ByteView, first_line: int = 1, first_byte: int | None = None, raw: ByteView | None = None
+    ) -> Records:
+        """Return those of a text that begins with the same lines, and ends with a record; what is known of these is. Lines between them may be blank that were not, or the other way round."""
         found = Records(text, self._dialect, first_line, first_byte, raw, self._width)
-        stop = int(np.searchsorted(self.lines.starts, len(text)))
-        told = self._unclosed
+        found.laid, stop, told = self.laid.narrow(text), len(found.lines), self._unclosed
         is_kept = told.below <= stop
         found._unclosed = Unclosed(
             told.lines[told.lines < stop], told.first[is_kept], told.below[is_kept], told.is_doubted[is_kept]
@@ -158,14 +186,13 @@ class Records:
     def first_unclosed(self) -> int | None:
         """Return the index of the first line whose quote is not closed in this block, and may be in the next: too few lines below show that it is stray, and no other quote closes it."""
         lines, count = self.unclosed, len(self.lines)
+        # Of one that another quote of the block closes it is told already that it is stray, whatever comes.
+        lines = lines[~(self.laid.is_first[lines] & (lines < self.laid.open))]
+        lines = lines[self.laid.alone.find_ends(lines) > count]
         is_stray = self._alike.are_records(lines + 1, np.full(len(lines), count))
         is_awaiting = is_stray & (lines >= count - _LINES_AWAITED)
         is_stray[is_awaiting] = self.laid.alone.are_divided(self._width)[lines[is_awaiting]]
-        # Of one that another quote of the block closes it is told already that it is stray, whatever comes.
-        is_closed = self.laid.is_first[lines] & (lines < self.laid.open)
-        doubtful = lines[~(is_stray | is_closed)]
-        is_open = self.laid.alone.find_ends(doubtful) > count
-        return int(doubtful[is_open][0]) if is_open.any() else None
+        return None if is_stray.all() else int(lines[~is_stray][0])
 
     def locate(self, indices: Iterable[int]) -> pa.Table:
         """Return the records at these indices among the whole ones."""

@@ -18,51 +18,12 @@ MANY_LINES = 5  # within one quoted field that are records each: of fewer a text
 _LINES_JUDGED = 200
 _ALMOST_ALL = 0.9
 _FEW_FIELDS = 3
-_CARRIAGE_RETURN = 13
 _MOST_ASCII = 127
-
-
-def count_records(data: bytes, quote: str, delimiter: str = ",", width: int = 0) -> int:
-    """Return how many records a block holds, empty lines left out, by its line ends outside quotes alone.
-
-    None are where a quote is left open, or may swallow records of `width` fields:
-    only a reader can tell what that means.
-    """
-    found = find_lines(data, quote, delimiter, width)
-    return -1 if found is None else len(found)
-
-
-def find_lines(data: bytes, quote: str, delimiter: str, width: int) -> np.ndarray | None:
-    """Return how many lines stand before each record of a block; None where `count_records` counts none."""
-    window = ByteView.of(data.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in data else data)
-    quoted = find_quoted(window.to_numpy(), quote, delimiter) if quote else None
-    last = _find_last(window, quoted, (quote, delimiter), width)
-    if last is None:
-        return None
-    starts, stops = _divide(window, last)
-    lines: np.ndarray = np.append(0, last + 1)[stops > starts]
-    return lines
-
-
-def _find_last(window: ByteView, quoted: Quoted | None, marks: tuple[str, str], width: int) -> np.ndarray | None:
-    """Return the place among the line feeds of each that ends a record; None where only a reader can tell."""
-    ends = window.line_ends
-    if quoted is None:
-        return np.arange(len(ends))
-    if quoted.open is not None or _may_swallow(window, quoted, marks, width):
-        return None
-    return np.flatnonzero(~quoted.hold(ends))
-
-
-def _divide(window: ByteView, last: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return where the records begin and end, of which all but one end with these of the line feeds."""
-    outside = window.line_ends[last]
-    return np.append(0, outside + 1), np.append(outside, len(window))
 
 
 @dataclass(frozen=True)
 class RecordSpans:
-    """The records of a block of which each line ends with a line feed, told apart without a reader, blank lines left out.
+    """The records of a block, told apart without a reader, blank lines left out.
 
     `lines` are the first line of each, and `below` the one below its last; `starts` and `stops` are
     its bytes, without its line end, and `widths` how many fields it has. `is_mark` tells of each byte of the block
@@ -83,40 +44,6 @@ class RecordSpans:
         """Return some of the records, by their places or as a mask."""
         lines, below, starts, stops = self.lines[kept], self.below[kept], self.starts[kept], self.stops[kept]
         return RecordSpans(lines, below, starts, stops, self.widths[kept], self.is_mark)
-
-
-def find_spans(window: ByteView, quote: str, delimiter: str, width: int) -> RecordSpans | None:
-    """Return the records of a block whose lines end with line feeds; None where `count_records` counts none."""
-    view = window.to_numpy()
-    is_mark = view == ord(delimiter)
-    quoted = find_quoted(view, quote, delimiter) if quote else None
-    last = _find_last(window, quoted, (quote, delimiter), width)
-    if last is None:
-        return None
-    if quoted is not None:
-        is_mark &= ~quoted.is_inside[:-1]
-    starts, stops = _divide(window, last)
-    is_filled = stops > starts
-    is_filled[is_filled] = (stops - starts > 1)[is_filled] | (view[starts[is_filled]] != _CARRIAGE_RETURN)
-    lines, below = np.append(0, last + 1), np.append(last, len(window.line_ends)) + 1
-    marks = Marks(is_mark)
-    widths = marks.count_before(stops) - marks.count_before(starts) + 1
-    return RecordSpans(lines, below, starts, stops, widths, is_mark).take(is_filled)
-
-
-def _may_swallow(text: ByteView, quoted: Quoted, marks: tuple[str, str], width: int) -> bool:
-    """Return whether a record of several lines may be a line whose quote is stray, and records below it."""
-    return bool(_are_several(text, quoted, _group_lines(text, quoted), LinesAlone(text, *marks), width).any())
-
-
-def _group_lines(text: ByteView, quoted: Quoted) -> tuple[np.ndarray, np.ndarray]:
-    """Return the first line of each record, and its last, where each quote counts; a blank line is one too."""
-    _, stops = text.line_spans_of_any_end
-    is_last = ~quoted.hold(stops)
-    if quoted.open is not None:
-        is_last &= stops < quoted.open
-    is_last[-1:] = True
-    return np.flatnonzero(np.append([True], is_last[:-1])[: len(stops)]), np.flatnonzero(is_last)
 
 
 def _are_several(
@@ -168,52 +95,149 @@ def _count_among(are: np.ndarray, first: np.ndarray, below: np.ndarray) -> np.nd
     return found
 
 
-@dataclass(frozen=True)
 class LaidLines:
-    """Where the lines of a text begin, which hold quotes, and which are the first of a record, where each quote counts.
+    """How the lines of a text lie that some quotes may hold together: which are the first of a record, and its last, where each quote counts.
 
-    `doubtful` are the first lines of records that may be several, or are not closed, as the one from line `open` on. `below` is the line below the whole
-    records with which the text begins, of which `whole` are the first lines, blank ones left out; 0 where only a reader
-    can tell, or more than half of the bytes are of none. `alone` are the lines, each by itself.
+    A record is `doubtful` that is not closed, or may be a line whose quote is stray, and records of `width` fields below
+    it: of these lines only a reader can tell.
     """
 
-    alone: LinesAlone
-    starts: np.ndarray
-    quoted: np.ndarray
-    is_first: np.ndarray
-    doubtful: np.ndarray
-    open: int
-    below: int
-    whole: np.ndarray
+    def __init__(self, text: ByteView, quote: str, delimiter: str, width: int) -> None:
+        self.text = text
+        self._quote, self._delimiter, self._width = quote if quote and quote.encode() in text else "", delimiter, width
 
+    @cached_property
+    def alone(self) -> LinesAlone:
+        """Return the lines, each by itself."""
+        return LinesAlone(self.text, self._quote, self._delimiter)
 
-def lay_lines(text: ByteView, quote: str, delimiter: str, width: int) -> LaidLines:
-    """Return how the lines of a text lie."""
-    view, (starts, stops) = text.to_numpy(), text.line_spans_of_any_end
-    quoted = find_quoted(view, quote, delimiter)
-    first, last = _group_lines(text, quoted)
-    alone = LinesAlone(text, quote, delimiter)
-    several = _are_several(text, quoted, (first, last), alone, width)
-    closed = len(first) - (quoted.open is not None)
-    below = end = int(last[closed - 1]) + 1 if closed else 0
-    if several[:closed].any() or (below < len(starts) and starts[below] < len(text) // 2):
-        below = 0
-    several[closed:] = True
-    is_filled = (last > first) | (stops[first] > starts[first])
-    is_first = np.zeros(len(starts), dtype=bool)
-    is_first[first] = True
-    quotes = Marks(view == ord(quote))
-    has_quote = np.diff(quotes.count_before(np.append(starts, len(text)))) > 0
-    return LaidLines(
-        alone,
-        starts,
-        np.flatnonzero(has_quote),
-        is_first,
-        first[several],
-        end,
-        below,
-        first[:closed][is_filled[:closed]],
-    )
+    @cached_property
+    def starts(self) -> np.ndarray:
+        """Return where the lines begin."""
+        return self.text.line_spans_of_any_end[0]
+
+    @cached_property
+    def _quoted(self) -> Quoted | None:
+        return find_quoted(self.text.to_numpy(), self._quote, self._delimiter) if self._quote else None
+
+    @cached_property
+    def _is_inside(self) -> np.ndarray | None:
+        """Return of each byte, and of what comes behind the last, whether it is in a quoted field."""
+        return None if self._quoted is None else self._quoted.is_inside
+
+    @cached_property
+    def _grouped(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the first line of each record, and its last; a blank line is one too."""
+        (_, stops), quoted = self.text.line_spans_of_any_end, self._quoted
+        if quoted is None:
+            return np.arange(len(stops)), np.arange(len(stops))
+        is_last = ~quoted.hold(stops)
+        if quoted.open is not None:
+            is_last &= stops < quoted.open
+        is_last[-1:] = True
+        return np.flatnonzero(np.append([True], is_last[:-1])[: len(stops)]), np.flatnonzero(is_last)
+
+    @cached_property
+    def _closed(self) -> int:
+        """Return how many of the records are closed: the last may not be."""
+        return len(self._grouped[0]) - (self._quoted is not None and self._quoted.open is not None)
+
+    @cached_property
+    def _are_doubtful(self) -> np.ndarray:
+        if self._quoted is None:
+            return np.zeros(len(self._grouped[0]), dtype=bool)
+        found = _are_several(self.text, self._quoted, self._grouped, self.alone, self._width)
+        found[self._closed :] = True
+        return found
+
+    @cached_property
+    def _is_filled(self) -> np.ndarray:
+        """Return which of the records are no blank line."""
+        (first, last), (starts, stops) = self._grouped, self.text.line_spans_of_any_end
+        return np.asarray(stops[last] > starts[first])
+
+    @cached_property
+    def doubtful(self) -> np.ndarray:
+        """Return the first lines of the records of which only a reader can tell."""
+        return np.compress(self._are_doubtful, self._grouped[0])
+
+    @cached_property
+    def open(self) -> int:
+        """Return the line of the record that is not closed, or the one below the last."""
+        return int(self._grouped[1][self._closed - 1]) + 1 if self._closed else 0
+
+    @cached_property
+    def settled(self) -> int:
+        """Return the line below the records with which the text begins, of none of which only a reader can tell; 0 where there is one, or more than half of the bytes are below."""
+        is_far = self.open < len(self.starts) and self.starts[self.open] < len(self.text) // 2
+        return 0 if is_far or self._are_doubtful[: self._closed].any() else self.open
+
+    @cached_property
+    def lines(self) -> np.ndarray | None:
+        """Return the first line of each record, blank ones left out; None where only a reader can tell."""
+        return None if len(self.doubtful) else self._grouped[0][self._is_filled]
+
+    @property
+    def below(self) -> np.ndarray | None:
+        """Return the line below each of these records."""
+        return None if len(self.doubtful) else self._grouped[1][self._is_filled] + 1
+
+    @cached_property
+    def blank(self) -> np.ndarray | None:
+        """Return the blank lines between records; None where only a reader can tell."""
+        return None if len(self.doubtful) else self._grouped[0][~self._is_filled]
+
+    @cached_property
+    def spans(self) -> RecordSpans | None:
+        """Return the records; None where only a reader can tell them apart."""
+        if len(self.doubtful):
+            return None
+        (first, last), (starts, stops) = self._grouped, self.text.line_spans_of_any_end
+        is_mark = self.text.to_numpy() == ord(self._delimiter)
+        if self._is_inside is not None:
+            is_mark &= ~self._is_inside[: len(is_mark)]
+        marks, begins, ends = Marks(is_mark), starts[first], stops[last]
+        widths = marks.count_before(ends) - marks.count_before(begins) + 1
+        return RecordSpans(first, last + 1, begins, ends, widths, is_mark).take(self._is_filled)
+
+    @cached_property
+    def is_first(self) -> np.ndarray:
+        """Return which lines are the first of a record."""
+        found = np.zeros(len(self.starts), dtype=bool)
+        found[self._grouped[0]] = True
+        return found
+
+    @cached_property
+    def holding(self) -> np.ndarray:
+        """Return the lines that hold a quote."""
+        return np.flatnonzero(self.alone.quotes)
+
+    def without(self, text: ByteView, is_kept: np.ndarray) -> LaidLines:
+        """Return those of a text without some of the lines, each of them blank or of a record that is taken out as a whole: what is known of the others is."""
+        found = LaidLines(text, self._quote, self._delimiter, self._width)
+        (first, last), moved = self._grouped, np.cumsum(is_kept) - 1
+        kept = is_kept[first]
+        found._grouped = moved[first[kept]], moved[last[kept]]
+        found._closed, found._are_doubtful = int(np.count_nonzero(kept)), self._are_doubtful[kept]
+        return found
+
+    def narrow(self, text: ByteView) -> LaidLines:
+        """Return those of a text that begins with the same lines, and ends with a record: what is known of them is.
+
+        Lines between its records may be blank that were not, or the other way round.
+        """
+        found = LaidLines(text, self._quote, self._delimiter, self._width)
+        (first, last), stop = self._grouped, len(found.starts)
+        count = int(np.searchsorted(last, stop))
+        if not count or last[count - 1] != stop - 1:  # where each quote counts, none ends there
+            return found
+        found._grouped = first[:count], last[:count]
+        found._closed, found._are_doubtful = min(self._closed, count), self._are_doubtful[:count]
+        if self._is_inside is not None and len(text) == (
+            self.starts[stop] if stop < len(self.starts) else len(self.text)
+        ):
+            found._is_inside = self._is_inside[: len(text) + 1]
+        return found
 
 
 class LinesAlike:
@@ -227,7 +251,7 @@ class LinesAlike:
 
     def are_records(self, first: np.ndarray, stop: np.ndarray) -> np.ndarray:
         """Return of lines whether those from each to before another are many, and almost all of them, to judge by the first, have the fields of a record."""
-        if self._width < 2:  # noqa: PLR2004 - any line is a record of one field
+        if self._width < 2 or (stop - first).max(initial=0) < MANY_LINES:  # noqa: PLR2004 - any line is a record of one field
             return np.zeros(len(first), dtype=bool)
         filled, alike = self._counts
         judged = np.minimum(stop, first + _LINES_JUDGED)

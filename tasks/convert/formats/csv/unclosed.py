@@ -8,11 +8,11 @@ import numpy as np
 
 from tasks.convert.files.byte_view import ByteView, Marks
 from tasks.convert.formats.csv.alone import LinesAlone
-from tasks.convert.formats.csv.quotes import are_of
+from tasks.convert.formats.csv.places import find_next, follow
+from tasks.convert.formats.csv.quotes import are_inside
 from tasks.convert.formats.csv.spans import MANY_LINES, LaidLines, LinesAlike, may_be_stray
 
 _NONE = -1
-_STEPS = 20
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ def find_unclosed(text: ByteView, laid: LaidLines, alike: LinesAlike, width: int
     Those within a record are passed over, and those of the records in which each quote counts,
     down to the next that may be several. Where each of them leads is told at once, and then followed.
     """
-    lines, quoted, count = laid.alone, laid.quoted, len(laid.starts)
-    begins = np.where(laid.is_first[quoted], _find_next(laid.doubtful, count)[quoted], quoted)
+    lines, quoted, count = laid.alone, laid.holding, len(laid.starts)
+    begins = np.where(laid.is_first[quoted], find_next(laid.doubtful, count)[quoted], quoted)
     is_last = begins == count
     first = np.minimum(begins, count - 1)
     below = _find_below(text, lines, first, width)
@@ -46,7 +46,7 @@ def find_unclosed(text: ByteView, laid: LaidLines, alike: LinesAlike, width: int
     next_line = np.where(is_last, count, np.where(is_unclosed, first + 1, below))
     is_quoted = np.zeros(count, dtype=bool)
     is_quoted[quoted] = True
-    nodes = _follow(np.append(0, np.cumsum(is_quoted))[next_line])
+    nodes = follow(np.append(0, np.cumsum(is_quoted))[next_line])
     nodes = nodes[~is_last[nodes]]
     tall = nodes[is_tall[nodes]]
     return Unclosed(first[nodes[is_unclosed[nodes]]], first[tall], below[tall], is_doubted[tall])
@@ -57,38 +57,13 @@ def _doubt(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return of records of several lines whether they run over many like records, and whether the quote of the first is taken for a stray one."""
     fields, junk = lines.count_fields(first, below)
-    is_odd, is_divided = (fields != width) | (junk > 0), lines.are_divided(width)
-    is_tall = alike.are_records(first + 1, below - 1)
-    # Of a stray quote the lines that it opens and closes in are records too; of a text of records one is longer.
-    is_doubted = np.where(
-        is_tall,
-        is_odd | (is_divided[first] & is_divided[below - 1]),
-        is_odd & may_be_stray(lines, first, below, width),
-    )
+    is_odd, is_tall = (fields != width) | (junk > 0), alike.are_records(first + 1, below - 1)
+    is_doubted = is_odd & (is_tall | may_be_stray(lines, first, below, width))
+    if is_tall.any():
+        # Of a stray quote the lines that it opens and closes in are records too; of a text of records one is longer.
+        is_divided = lines.are_divided(width)
+        is_doubted |= is_tall & is_divided[first] & is_divided[below - 1]
     return is_tall, is_doubted
-
-
-def _follow(following: np.ndarray) -> np.ndarray:
-    """Return the nodes on the way from the first, each of which leads to one further on.
-
-    Those that no other leads past are on it. From these the others are told, a step of all at a time: mostly few are enough.
-    """
-    count = len(following)
-    is_passed = np.arange(count) > np.cumsum(np.bincount(following, minlength=count + 1))[:count]
-    is_met, reached = ~is_passed, following[~is_passed]
-    for _ in range(_STEPS):
-        reached = reached[reached < count]
-        reached = reached[is_passed[reached]]
-        is_met[reached] = True
-        reached = following[reached]
-    if len(reached):
-        steps, passed = following.tolist(), [*is_passed.tolist(), False]
-        for begin in reached.tolist():
-            node = begin
-            while passed[node]:
-                is_met[node] = True
-                node = steps[node]
-    return np.flatnonzero(is_met)
 
 
 def _find_below(text: ByteView, among: LinesAlone, lines: np.ndarray, width: int) -> np.ndarray:
@@ -97,14 +72,13 @@ def _find_below(text: ByteView, among: LinesAlone, lines: np.ndarray, width: int
     The record ends with the first line before whose end as many quotes open as close. Those before the line tell by
     their number alone which of its quotes would open: every other one, from the first of the line on.
     """
-    view, (starts, _), (quote, delimiter) = text.to_numpy(), text.line_spans_of_any_end, (among.quote, among.delimiter)
-    bounds, is_quote, is_mark = np.append(starts, len(view)), view == ord(quote), view == ord(delimiter)
-    is_inside = np.bitwise_xor.accumulate(is_quote.view(np.uint8)).view(bool)
-    before = Marks(is_quote).count_before(bounds)
+    view, (starts, _), delimiter = text.to_numpy(), text.line_spans_of_any_end, among.delimiter
+    bounds, is_mark, before = np.append(starts, len(view)), view == ord(delimiter), among.before
+    is_inside = are_inside(among.is_quote)
     parity = before[lines] % 2
-    ends = _find_ends(before, lines, parity)
+    ends = _find_ends(among.quotes, lines)
     is_few = (ends != _NONE) & (ends - lines - 2 < MANY_LINES)
-    is_odd = _find_odd(view, np.flatnonzero(is_quote), delimiter)
+    is_odd = _find_odd(among)
     found = np.full(len(lines), _NONE)
     for turn, is_outside in ((0, ~is_inside), (1, is_inside)):
         places, odd = np.flatnonzero(is_few & (parity == turn)), np.append(0, np.cumsum(is_odd[turn]))
@@ -116,28 +90,17 @@ def _find_below(text: ByteView, among: LinesAlone, lines: np.ndarray, width: int
     return found
 
 
-def _find_ends(before: np.ndarray, lines: np.ndarray, parity: np.ndarray) -> np.ndarray:
-    """Return of each of the lines the first below it before which an even number of quotes stand, or an odd one; -1 where there is none."""
-    count, ends = len(before), np.empty(len(lines), np.int64)
-    for turn in (0, 1):
-        is_so = parity == turn
-        ends[is_so] = _find_next(np.flatnonzero(before % 2 == turn), count)[lines[is_so] + 1]
-    ends[ends == count] = _NONE
+def _find_ends(counts: np.ndarray, lines: np.ndarray) -> np.ndarray:
+    """Return of each of the lines the first below it before which an even number of quotes stand, or an odd one; -1 where there is none.
+
+    A line with an even number leaves that as it was, and one with an odd number up to the next with such.
+    """
+    odd, ends, is_odd = np.flatnonzero(counts % 2 == 1), lines + 1, counts[lines] % 2 == 1
+    ends[is_odd] = np.append(odd + 1, _NONE)[np.searchsorted(odd, lines[is_odd], "right")]
     return ends
 
 
-def _find_next(places: np.ndarray, count: int) -> np.ndarray:
-    """Return the first of the places that is not before each one, of so many and the one below; `count` where there is none."""
-    found = np.full(count + 1, count)
-    found[places] = places
-    return np.minimum.accumulate(found[::-1])[::-1]
-
-
-def _find_odd(view: np.ndarray, quotes: np.ndarray, delimiter: str) -> tuple[np.ndarray, np.ndarray]:
+def _find_odd(among: LinesAlone) -> tuple[np.ndarray, np.ndarray]:
     """Return of quotes whether each stands where it cannot, where those in even places open, and where those in odd ones do."""
-    marks, is_beside = f"{delimiter}\r\n".encode(), np.diff(quotes) == 1
-    begins = are_of(marks, view[quotes - 1]) | (quotes == 0) | np.append(False, is_beside)
-    ends = are_of(marks, view[np.minimum(quotes + 1, len(view) - 1)]) | (quotes == len(view) - 1)
-    ends |= np.append(is_beside, False)
-    is_even = np.arange(len(quotes)) % 2 == 0
-    return ~np.where(is_even, begins, ends), ~np.where(is_even, ends, begins)
+    begins, is_even = among.kinds > 0, np.arange(len(among.kinds)) % 2 == 0
+    return ~np.where(is_even, begins, among.are_ends), ~np.where(is_even, among.are_ends, begins)

@@ -1,0 +1,91 @@
+"""Places among the bytes or lines of a CSV text: the next of some, those of ranges, where each leads; and bytes taken out, or put in there."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tasks.convert.files.byte_view import ByteView
+
+_LINE_FEED, _CARRIAGE_RETURN = b"\n\r"
+
+
+def find_next(places: np.ndarray, count: int) -> np.ndarray:
+    """Return the first of the places that is not before each one, of so many and the one below; `count` where there is none."""
+    found = np.full(count + 1, count)
+    found[places] = places
+    return np.minimum.accumulate(found[::-1])[::-1]
+
+
+def follow(following: np.ndarray) -> np.ndarray:
+    """Return the nodes on the way from the first, each of which leads to one further on, or behind the last.
+
+    Those that no other leads past are on it. From all that are known the ones so many steps further on are, each time
+    twice as many, until none is new.
+    """
+    count = len(following)
+    is_met = np.append(np.arange(count) <= np.cumsum(np.bincount(following, minlength=count + 1))[:count], True)
+    further, known = np.append(following, count), np.count_nonzero(is_met)
+    while True:
+        is_met[further[is_met]] = True
+        if np.count_nonzero(is_met) == known:
+            return np.flatnonzero(is_met[:-1])
+        further, known = further[further], np.count_nonzero(is_met)
+
+
+def take_turns(places: np.ndarray) -> np.ndarray:
+    """Return every other one of places that stand beside each other."""
+    is_first = np.diff(places, prepend=-2) > 1
+    if is_first.all():
+        return places
+    turns = np.arange(len(places), dtype=np.int32)
+    taken: np.ndarray = places[(turns - np.maximum.accumulate(turns * is_first)) & 1 == 0]
+    return taken
+
+
+def list_places(starts: np.ndarray, stops: np.ndarray) -> np.ndarray:
+    """Return every place of ranges, from each start to before its stop."""
+    sizes = stops - starts
+    places: np.ndarray = np.repeat(stops - np.cumsum(sizes), sizes) + np.arange(sizes.sum())
+    return places
+
+
+def end_with_feeds(text: ByteView, begins: np.ndarray) -> np.ndarray:
+    """Return the bytes with a line feed for each carriage return alone that ends a line above these places, and above the blank lines there.
+
+    Where nothing stands below it any more it would make one line end with the next line feed.
+    """
+    view = text.to_numpy().copy()
+    if b"\r" in text:
+        starts, stops = text.line_spans_of_any_end
+        lines = np.searchsorted(starts, begins)
+        lines = lines[lines > 0]
+        filled = np.maximum.accumulate(np.where(stops > starts, np.arange(len(starts)), 0))
+        ends = starts[list_places(filled[lines - 1], lines) + 1] - 1
+        view[ends[view[ends] == _CARRIAGE_RETURN]] = _LINE_FEED
+    return view
+
+
+def empty_lines(text: ByteView, starts: np.ndarray, stops: np.ndarray) -> bytes:
+    """Return the bytes without those of some lines, which are blank then."""
+    is_kept = np.ones(len(text), dtype=bool)
+    is_kept[list_places(starts, stops)] = False
+    return end_with_feeds(text, starts)[is_kept].tobytes()
+
+
+def keep_lines(text: ByteView, is_kept: np.ndarray) -> ByteView:
+    """Return some of the lines of a text."""
+    starts, _ = text.line_spans_of_any_end
+    view = end_with_feeds(text, starts[1:][is_kept[:-1] & ~is_kept[1:]])
+    return ByteView.of(view[np.repeat(is_kept, np.diff(starts, append=len(view)))].tobytes())
+
+
+def put_in(view: np.ndarray, places: np.ndarray, what: bytes) -> bytes:
+    """Return the bytes with the same put in at each of the places."""
+    ends = np.concatenate([[0], places, [len(view)]]).astype(np.int32)
+    pieces = pa.Array.from_buffers(pa.binary(), len(ends) - 1, [None, pa.py_buffer(ends), pa.py_buffer(view)])
+    joined: bytes = pc.binary_join(pa.ListArray.from_arrays(pa.array([0, len(pieces)], pa.int32()), pieces), what)[
+        0
+    ].as_py()
+    return joined

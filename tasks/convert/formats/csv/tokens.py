@@ -1,0 +1,212 @@
+"""What is rewritten of CSV to make it plain, whatever stands in quotes: comments, quoted fields, and others with an escape."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from tasks.convert.files.byte_view import ByteView, Marks
+from tasks.convert.formats.csv.places import end_with_feeds, find_next, follow, list_places, put_in, take_turns
+from tasks.convert.formats.csv.quotes import are_of
+
+_LINE_FEED, _CARRIAGE_RETURN = b"\n\r"
+_LINE_ENDS = b"\r\n"
+_NONE = -1
+
+
+class Quoting(Protocol):
+    """What separates and quotes fields, as `quoting` has it."""
+
+    @property
+    def delimiter(self) -> str:
+        """Return what separates them."""
+
+    @property
+    def quote(self) -> str:
+        """Return what quotes them, if anything does."""
+
+    @property
+    def escape(self) -> str:
+        """Return what escapes a mark, if anything does."""
+
+    @property
+    def comment(self) -> str:
+        """Return what begins a comment, if anything does."""
+
+    @property
+    def trims(self) -> bool:
+        """Return whether blanks around quotes are no part of a field."""
+
+
+@dataclass(frozen=True)
+class _Tokens:
+    """Comments and fields, each from where it begins to before its end: what stands before `first`, and from `last` on, is taken out.
+
+    Those that are `bare` have an escape, and no quotes around them. Where nothing has to be rewritten one ends where it begins.
+    """
+
+    begins: np.ndarray
+    first: np.ndarray
+    last: np.ndarray
+    ends: np.ndarray
+    is_comment: np.ndarray
+    is_bare: np.ndarray
+
+    def take(self, kept: np.ndarray) -> _Tokens:
+        """Return some of them."""
+        fields = (self.begins, self.first, self.last, self.ends, self.is_comment, self.is_bare)
+        return _Tokens(*(each[kept] for each in fields))
+
+
+def rewrite_tokens(data: bytes, quoting: Quoting, *, may_be_open: bool) -> bytes:
+    """Return the same records as plain CSV, comments as blank lines.
+
+    Where each comment or field would end is told of all at once, and then followed from the first:
+    what begins within another is none.
+    """
+    if not data:
+        return data
+    text = _Text(ByteView.of(data), quoting)
+    tokens = text.find_tokens(text.find_begins(), may_be_open=may_be_open)
+    is_token = tokens.ends > tokens.begins
+    steps = np.arange(1, len(is_token) + 1)
+    steps[is_token] = np.searchsorted(tokens.begins, tokens.ends[is_token])
+    nodes = follow(steps)
+    return text.rewrite(tokens.take(nodes[is_token[nodes]]))
+
+
+class _Text:
+    """Bytes of CSV, with what escapes a mark, and which quotes and ends of fields are none for it."""
+
+    def __init__(self, text: ByteView, quoting: Quoting) -> None:
+        self._text, self._view, self._quoting = text, text.to_numpy(), quoting
+        view = self._view
+        self._is_end = self._is_bare_end = are_of(f"{quoting.delimiter}\r\n".encode(), view)
+        self._is_quote = view == ord(quoting.quote) if quoting.quote else np.zeros(len(view), dtype=bool)
+        self._escapes = self._dangling = np.empty(0, np.int64)
+        if quoting.escape:
+            escapes = take_turns(np.flatnonzero(view == ord(quoting.escape)))
+            is_last, following = escapes == len(view) - 1, view[np.minimum(escapes + 1, len(view) - 1)]
+            marks = f"{quoting.escape}{quoting.quote}{quoting.delimiter}".encode()
+            self._dangling = escapes[is_last | are_of(_LINE_ENDS, following)]
+            self._escapes = escapes[~is_last & are_of(marks, following)]
+            self._is_bare_end = self._is_end.copy()
+            self._is_quote[self._escapes + 1] = self._is_bare_end[self._escapes + 1] = False
+
+    def find_begins(self) -> np.ndarray:
+        """Return where the fields begin that have an escape, or a quote where one may open them, and the comments."""
+        view, quoting, is_odd = self._view, self._quoting, np.zeros(len(self._view), dtype=bool)
+        is_odd[self._escapes] = True
+        if quoting.quote:
+            quotes = np.flatnonzero(view == ord(quoting.quote))
+            before = f"{quoting.delimiter}\r\n".encode() + (b" \t" if quoting.trims else b"")
+            is_odd[quotes[are_of(before, view[quotes - 1]) | (quotes == 0)]] = True
+        if quoting.comment:
+            marks = np.flatnonzero(view == ord(quoting.comment))
+            is_odd[marks[self._begin_lines(marks)]] = True
+        begins = (
+            np.append(-1, np.flatnonzero(self._is_end))[Marks(self._is_end).count_before(np.flatnonzero(is_odd))] + 1
+        )
+        found: np.ndarray = begins[np.diff(begins, prepend=-1) > 0]
+        return found
+
+    def find_tokens(self, begins: np.ndarray, *, may_be_open: bool) -> _Tokens:
+        """Return what begins at each of the places."""
+        size, first = len(self._view), self._pass_blanks(begins)
+        closing = self._find_closing(first)
+        last = np.where(closing == size, size, closing + 1)
+        ends = self._pass_blanks(last)
+        is_quoted = (closing != _NONE) & ((ends == size) | self._is_end[np.minimum(ends, size - 1)])
+        if not may_be_open or size - 1 in self._dangling[-1:]:
+            is_quoted &= closing != size
+        is_comment, (is_bare, bare_ends) = self._are_comments(begins), self._find_bare(begins)
+        is_quoted &= ~is_comment
+        is_bare &= ~is_comment & ~is_quoted
+        ends = np.where(is_quoted, ends, np.where(is_bare, bare_ends, begins))
+        if is_comment.any():
+            ends[is_comment] = self._find_line_ends(begins[is_comment])
+        last = np.where(is_quoted, last, np.where(is_comment, begins, ends))
+        return _Tokens(begins, np.where(is_quoted, first, begins), last, ends, is_comment, is_bare)
+
+    def rewrite(self, tokens: _Tokens) -> bytes:
+        """Return the bytes with these as plain CSV has them."""
+        view, quote = self._view, self._quoting.quote
+        comments, is_kept = tokens.begins[tokens.is_comment], np.ones(len(view), dtype=bool)
+        written = end_with_feeds(self._text, comments) if len(comments) else view.copy()
+        for starts, stops in ((tokens.begins, tokens.first), (tokens.last, tokens.ends)):
+            is_kept[list_places(starts, stops)] = False
+        escapes = self._find_within(tokens.take(~tokens.is_comment))
+        is_doubled = view[escapes + 1] == ord(quote or "\n")  # which nothing escapes
+        written[escapes[is_doubled]] = view[escapes[is_doubled] + 1]
+        is_kept[escapes[~is_doubled]] = False
+        bare = tokens.take(tokens.is_bare)
+        places = np.stack([bare.begins, bare.ends], axis=1).ravel()
+        if not len(places) or not quote:
+            return written[is_kept].tobytes()
+        return put_in(written[is_kept], places - Marks(~is_kept).count_before(places), quote.encode())
+
+    def _find_within(self, fields: _Tokens) -> np.ndarray:
+        """Return what escapes in these fields."""
+        if not len(fields.begins):
+            return self._escapes[:0]
+        holder = np.searchsorted(fields.begins, self._escapes, "right") - 1
+        found: np.ndarray = self._escapes[(holder >= 0) & (self._escapes < fields.ends[holder])]
+        return found
+
+    def _pass_blanks(self, places: np.ndarray) -> np.ndarray:
+        """Return the first place from each on at which no blank stands, where these stand around quotes."""
+        if not self._quoting.trims:
+            return places
+        is_solid = ~are_of(b" " if self._quoting.delimiter == "\t" else b" \t", self._view)
+        solid = np.append(np.flatnonzero(is_solid), len(self._view))
+        found: np.ndarray = solid[Marks(is_solid).count_before(places)]
+        return found
+
+    def _find_closing(self, places: np.ndarray) -> np.ndarray:
+        """Return the quote that closes what one opens at each of the places, `size` where none does; -1 where none opens there.
+
+        Of quotes beside each other two are one of the field: an even number from the one that opens on closes,
+        and further on the first odd number.
+        """
+        size = len(self._view)
+        found = np.full(len(places), _NONE)
+        opens = np.flatnonzero((places < size) & self._is_quote[np.minimum(places, size - 1)])
+        if not len(opens):
+            return found
+        quotes = np.flatnonzero(self._is_quote)
+        is_first = np.diff(quotes, prepend=-2) > 1
+        begins = np.flatnonzero(is_first)
+        is_odd = np.diff(begins, append=len(quotes)) % 2 == 1
+        last = np.append(quotes[np.append(begins[1:], len(quotes)) - 1], size)
+        run = (np.cumsum(is_first) - 1)[Marks(self._is_quote).count_before(places[opens])]
+        found[opens] = last[np.where(is_odd[run], find_next(np.flatnonzero(is_odd), len(begins))[run + 1], run)]
+        return found
+
+    def _find_bare(self, begins: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return whether fields without quotes have an escape before a delimiter or a quote, and where each ends."""
+        view, size = self._view, len(self._view)
+        ends = np.append(np.flatnonzero(self._is_bare_end), size)[Marks(self._is_bare_end).count_before(begins)]
+        if not self._quoting.escape:
+            return np.zeros(len(begins), dtype=bool), ends
+        is_special, is_dangling = np.zeros((2, size), dtype=bool)
+        is_special[self._escapes[view[self._escapes + 1] != ord(self._quoting.escape)]] = True
+        is_dangling[self._dangling] = True
+        specials, odd = Marks(is_special), Marks(is_dangling | self._is_quote)
+        is_bare = specials.count_before(ends) > specials.count_before(begins)
+        return is_bare & (odd.count_before(ends) == odd.count_before(begins)), ends
+
+    def _begin_lines(self, places: np.ndarray) -> np.ndarray:
+        return np.asarray(are_of(_LINE_ENDS, self._view[places - 1]) | (places == 0))
+
+    def _are_comments(self, begins: np.ndarray) -> np.ndarray:
+        """Return which of the places begin a comment."""
+        if not self._quoting.comment:
+            return np.zeros(len(begins), dtype=bool)
+        return np.asarray((self._view[begins] == ord(self._quoting.comment)) & self._begin_lines(begins))
+
+    def _find_line_ends(self, places: np.ndarray) -> np.ndarray:
+        is_end = (self._view == _LINE_FEED) | (self._view == _CARRIAGE_RETURN)
+        found: np.ndarray = np.append(np.flatnonzero(is_end), len(self._view))[Marks(is_end).count_before(places)]
+        return found
