@@ -23,7 +23,7 @@ from flows.heartbeats import spare_short_stages
 from flows.schedules import fetched_once
 from flows.store_credentials import take_credentials
 from tasks.config import Pipeline, read_pipeline
-from tasks.core.bucket.opened import address_of, commit_opened, open_anew
+from tasks.core.bucket.opened import address_of, commit_opened, renew_folder
 from tasks.core.errors import DiskError, StageError, TidemillError
 from tasks.core.outcome import Failed
 from tasks.core.storage import DataFolder, explain_disk_failure
@@ -135,7 +135,7 @@ async def open_data(data: Path) -> Path:
     """
     if address_of(data) is not None:
         await take_credentials()
-    return await asyncio.to_thread(open_anew, data)
+    return await asyncio.to_thread(renew_folder, data)
 
 
 def _fetch(root: Path, pipeline: Pipeline) -> DataFolder:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import Any
 
 import msgspec
-from prefect.blocks.system import Secret
 
-from tasks.core.bucket.opened import reopen
-from tasks.core.errors import ConfigError
+from tasks.core.bucket.opened import rebuild_stores
+from tasks.core.errors import ConfigError, PermanentSourceError
 
 BLOCK = "TIDEMILL_STORE_BLOCK"
 """The variable that names the block: a JSON object of environment variables, as AWS_SECRET_ACCESS_KEY."""
@@ -26,14 +24,14 @@ async def take_credentials() -> None:
     name = os.environ.get(BLOCK)
     if not name:
         return
+    from tasks.ingest.tasks import read_block  # noqa: PLC0415 - which imports for a second, where a block is named
+
     try:
-        block: Secret[Any] = await Secret.aload(name)
-    except ValueError:
-        raise ConfigError(
-            f"{BLOCK}: there is no Secret block {name!r}; make it on the UI's Blocks page, type Secret"
-        ) from None
-    os.environ.update(_read(name, block.get()))
-    await asyncio.to_thread(reopen)
+        held = await read_block(BLOCK, name)
+    except PermanentSourceError as error:
+        raise ConfigError(str(error)) from None
+    os.environ.update(_read(name, held))
+    await asyncio.to_thread(rebuild_stores)
 
 
 def _read(name: str, held: object) -> dict[str, str]:

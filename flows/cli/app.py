@@ -11,13 +11,13 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter, validators
 
-from tasks.core.bucket.opened import open_anew
+from tasks.core.bucket.opened import renew_folder
 
 Data = Annotated[
     Path,
     Parameter(
         help="Folder for everything the run reads and writes, or a bucket: s3://bucket/prefix.",
-        converter=lambda _, tokens: open_anew(tokens[0].value),
+        converter=lambda _, tokens: renew_folder(tokens[0].value),
     ),
 ]
 Verbose = Annotated[bool, Parameter(negative="", help="Show Prefect's own log lines too.")]

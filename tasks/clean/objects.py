@@ -30,7 +30,7 @@ class Objects:
         if mirror is None:
             return cls(None)
         for unit in mirror.list_known():
-            mirror.fetch_free(unit)
+            mirror.fetch_unless_held(unit)
         return cls(mirror, tuple(mirror.list_unnamed(before)))
 
     @property

@@ -370,13 +370,23 @@ async def read_secret(key: str, reference: SecretReference) -> tuple[str, str]:
             raise PermanentSourceError(f"{key}: the environment variable {reference.env} is not set; set it")
         return value.strip(), f"the environment variable {reference.env}"
     block = str(reference.secret_block)
+    return str(await read_block(key, block)).strip(), f"the Secret block {block!r}"
+
+
+async def read_block(key: str, block: str) -> Any:
+    """Return what a Secret block holds, a text or JSON.
+
+    Raises:
+        PermanentSourceError: there is no such block.
+
+    """
     try:
         secret: Secret[Any] = await Secret.aload(block)
     except ValueError:
         raise PermanentSourceError(
             f"{key}: there is no Secret block {block!r}; make it on the UI's Blocks page, type Secret"
         ) from None
-    return str(secret.get()).strip(), f"the Secret block {block!r}"
+    return secret.get()
 
 
 class SecretBlocks:

@@ -78,7 +78,9 @@ class StageWorkers:
         """Return the same for a thread that waits for it."""
         future, ended = self._submit(task, parameters), Event()
         future.add_done_callback(lambda _: ended.set())
-        while not ended.wait(absence.LOOKS_EVERY_S):
+        while (
+            not ended.wait(absence.LOOKS_EVERY_S) and self._open is not None
+        ):  # they are left where the run is cancelled
             self._look()
         return self._end(future).value
 

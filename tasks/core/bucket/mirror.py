@@ -93,7 +93,7 @@ class Mirror:
         with self._moving(unit):
             self._fetch(unit)
 
-    def fetch_free(self, unit: Unit) -> None:
+    def fetch_unless_held(self, unit: Unit) -> None:
         """Fetch a unit, unless a run of this machine is writing to it, which has fetched it."""
         with self._free(unit) as is_free:
             if is_free:

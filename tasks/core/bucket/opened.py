@@ -39,7 +39,7 @@ class _Opened:
         with self.lock:
             if unit not in self.fetched:
                 self.uses.add(unit)  # before it is fetched: who makes room does not take it from then on
-                self.mirror.fetch_free(unit)
+                self.mirror.fetch_unless_held(unit)
                 self.fetched.add(unit)
 
 
@@ -81,7 +81,7 @@ def open_bucket(address: str) -> Path:
     return root
 
 
-def open_anew(path: Path | str) -> Path:
+def renew_folder(path: Path | str) -> Path:
     """Return a data folder as a path on this machine; of a bucket all is fetched anew that is used from now on."""
     if (address := address_of(path)) is None:
         return Path(path)
@@ -90,7 +90,7 @@ def open_anew(path: Path | str) -> Path:
     return root
 
 
-def reopen() -> None:
+def rebuild_stores() -> None:
     """Ask the buckets that this process has opened as who is asked for by now: credentials have come."""
     for root, opened in _opened.items():
         opened.mirror = Mirror.make(root, opened.mirror.store.address)
@@ -138,10 +138,10 @@ def fetch(root: Path, kind: str, name: str) -> None:
         opened.fetch(Unit(kind, name))
 
 
-def refetch(folder: Path) -> None:
+def update_folder(folder: Path) -> None:
     """Have a folder of a data folder, as the models of a pipeline, here as it is in its bucket by now."""
     if (opened := _opened.get(folder.parent.parent)) is not None:
-        opened.mirror.fetch_free(Unit(folder.parent.name, folder.name))
+        opened.mirror.fetch_unless_held(Unit(folder.parent.name, folder.name))
 
 
 def fetch_all(root: Path, kind: str) -> None:

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from tasks.core.bucket.opened import refetch
+from tasks.core.bucket.opened import update_folder
 from tasks.core.errors import ConfigError, TrainingError
 from tasks.core.own_code import code_versions
 from tasks.train.data.column_kinds import ARROW_TYPES
@@ -192,7 +192,7 @@ class Scorer:
 
     def exchange(self, tell: Callable[[str], None]) -> None:
         """Take the champion that serves now, where it is another one than before; `tell` is told what came of it."""
-        refetch(self.models)
+        update_folder(self.models)
         stamp = self._look()
         if stamp == self._stamp:
             return
