@@ -65,6 +65,11 @@ class Relay:
     asked: list[str] = field(default_factory=list)
     """The method and the path of each request."""
 
+    @property
+    def puts(self) -> int:
+        """Return how many requests were to write an object."""
+        return sum(each.startswith("PUT") for each in self.asked)
+
 
 @contextmanager
 def relaying(store: str) -> Iterator[Relay]:

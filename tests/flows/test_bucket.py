@@ -6,9 +6,10 @@ import os
 import random
 import re
 import shutil
+import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
 from typing import Literal
@@ -25,8 +26,9 @@ from tasks.config import Pipeline
 from tasks.core.bucket.mirror import Mirror
 from tasks.core.bucket.units import Unit
 from tests.convert.conftest import files_source
-from tests.convert.test_kill import FILES, SEED, run_killed, run_whole, write_inbox
+from tests.convert.test_kill import FILES, SEED, run_whole, write_inbox
 from tests.killed import Order
+from tests.processes import is_running
 from tests.stores import Relay, relaying, serving_s3
 from tests.zygote import Zygote, zygote
 
@@ -111,6 +113,12 @@ def reading(mirror: Mirror) -> Iterator[set[tuple[int, int]]]:
         ended.set()
         reader.join()
     assert not failed
+
+
+def wait_while_running(process: int, relay: Relay, requests: int, *, puts: bool = False) -> None:
+    """Wait until so many requests were made of a store, or puts alone; no longer than a process runs."""
+    while (relay.puts if puts else len(relay.asked)) < requests and is_running(process):
+        time.sleep(0.005)
 
 
 def files_below(folder: Path) -> dict[str, bytes]:
@@ -204,20 +212,24 @@ def test_a_run_that_is_killed_is_finished_by_the_next_and_no_reader_sees_it(
     config, draw = pipeline_of(tmp_path / "inbox"), random.Random(SEED)
     contents = {version: write_inbox(tmp_path, version) for version in (2, 1)}
     hosts = [order_of(config, address, relay, tmp_path / name) for name in ("here", "there")]
-    ended, seconds = run_whole(forked, hosts[0])
-    assert ended == 0
-    killed, found = [], []
+    asked = len(relay.asked)
+    assert run_whole(forked, hosts[0])[0] == 0
+    requests, killed, found = len(relay.asked) - asked, [], []
     with reading(Mirror.make(tmp_path / "reader", address)) as seen:
         for number in range(KILLS):
             version = 2 - number % 2
             write_inbox(tmp_path, version)
-            killed.append(run_killed(forked, hosts[0], draw.uniform(0.2, 1) * seconds))
+            group, before = forked.start(hosts[0]), len(relay.asked)
+            wait_while_running(group, relay, before + draw.randrange(requests))
+            with suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGKILL)
+            killed.append(forked.end() != 0)
             ended, _ = run_whole(forked, hosts[number // 2 % 2])
             found.append((ended, content_of(Mirror.make(tmp_path / "other", address)) == contents[version]))
 
     assert found == [(0, True)] * KILLS
     assert seen == set(contents.values())
-    assert any(killed)
+    assert killed.count(True) > KILLS / 2
 
 
 def test_a_store_that_is_away_for_a_while_is_waited_for(
@@ -227,16 +239,15 @@ def test_a_store_that_is_away_for_a_while_is_waited_for(
     config, draw = pipeline_of(tmp_path / "inbox"), random.Random(SEED)
     contents = {version: write_inbox(tmp_path, version) for version in (2, 1)}
     order = order_of(config, address, relay, tmp_path / "here")
+    before = relay.puts
     assert run_whole(forked, order)[0] == 0
-    found = []
+    uploads, found = relay.puts - before, []
     with reading(Mirror.make(tmp_path / "reader", address)) as seen:
         for number in range(OUTAGES):
             version = 2 - number % 2
             write_inbox(tmp_path, version)
-            uploads = len([each for each in relay.asked if each.startswith("PUT")]) + draw.randrange(1, FILES)
-            forked.start(order)
-            while len([each for each in relay.asked if each.startswith("PUT")]) < uploads:
-                time.sleep(0.01)
+            last = relay.puts + draw.randrange(1, uploads)
+            wait_while_running(forked.start(order), relay, last, puts=True)
             relay.is_down = True
             time.sleep(OUTAGE_S)
             relay.is_down = False
