@@ -12,15 +12,21 @@ import pytest
 
 from deployments.sample.data import read_flight_lines
 from tasks.config import Source
+from tasks.convert.formats import parquet
 from tasks.convert.formats.csv import format as csv_format
 from tasks.convert.formats.csv import reader as csv_reader
 from tasks.convert.formats.excel import workbook
-from tasks.convert.formats.json import apart, damaged, document, lines
+from tasks.convert.formats.excel.cells import Grid
+from tasks.convert.formats.json import apart, damaged, document, lines, mixed
+from tasks.convert.formats.json import rows as rows_module
+from tasks.convert.formats.json.names import LinesRead
+from tasks.convert.schema import written
+from tasks.convert.table import job
 from tasks.convert.table.state import CommittedTable
 from tests.benchmarks.convert import values_of
 from tests.convert.conftest import make_table
 
-ROWS, BYTES = 2000, 300_000
+ROWS, BYTES, FEW = 2000, 300_000, 20
 _SLOW: dict[str, tuple[ModuleType | type, str]] = {
     "a line of JSON": (lines, "rows_of_line"),
     "a block of JSON lines": (apart, "read_lines"),
@@ -75,6 +81,27 @@ def count_calls(monkeypatch: pytest.MonkeyPatch, counts: Counter[str], owner: Mo
         return called(*arguments, **options)
 
     monkeypatch.setattr(owner, name, call)
+
+
+def count_values(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Count the values and records that are written by themselves, by the functions that do it."""
+    counts: Counter[str] = Counter()
+    for module, name in (
+        (workbook, "CarefulWorkbook"),
+        (Grid, "rows"),
+        (written, "as_text"),
+        (parquet, "write_objects"),
+        (document, "_value_of"),
+        (damaged, "flatten"),
+        (lines, "rows_of_line"),
+        (damaged, "rows_of_line"),
+        (mixed, "_write"),
+        (rows_module, "json_type"),
+        (LinesRead, "read"),
+        (job, "Naming"),
+    ):
+        count_calls(monkeypatch, counts, module, name)
+    return counts
 
 
 def inbox(root: Path) -> Path:

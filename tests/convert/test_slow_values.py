@@ -22,65 +22,23 @@ import xlsxwriter
 from openpyxl.utils.datetime import from_excel
 
 from tasks.config import Column
-from tasks.convert.formats import parquet
-from tasks.convert.formats.excel import doubts, workbook
-from tasks.convert.formats.excel.cells import Grid
-from tasks.convert.formats.json import damaged, document, lines, mixed
-from tasks.convert.formats.json import rows as rows_module
-from tasks.convert.formats.json import table as json_table
-from tasks.convert.formats.json.names import SAMPLE_BYTES, LinesRead
-from tasks.convert.formats.json.table import SAMPLE_LINES
-from tasks.convert.schema import affixes, moments, spelling, types, values, written
+from tasks.convert.formats.excel import doubts
+from tasks.convert.schema import affixes, alike, moments, spelling, types, values
 from tasks.convert.schema.cleaning import clean
+from tasks.convert.schema.narrowing import narrow_types
 from tasks.convert.schema.shapes import Shape
 from tasks.convert.schema.values import cast_texts, tell_unfit
-from tasks.convert.table import job
-from tests.benchmarks.json_lines import write_records
 from tests.convert.conftest import NO_LIMIT, files_source, make_table, read_rejects, read_rows
-from tests.convert.slow_paths import BYTES, ROWS, Flights, inbox, read_flights
+from tests.convert.slow_paths import FEW, ROWS, count_values, inbox
 
-FEW = 20  # of many rows
 DAY = dt.date(2013, 1, 5)
 AT = dt.datetime(2013, 1, 5, 6, 7, 8, 90, dt.UTC)
-
-
-@pytest.fixture(scope="module")
-def flights() -> Flights:
-    """Return the first flights of the year."""
-    return read_flights()
 
 
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """Count the values and records that are written by themselves."""
-    counts: Counter[str] = Counter()
-
-    def count(module: Any, name: str) -> None:
-        called = getattr(module, name)
-
-        def counted(*arguments: Any, **options: Any) -> Any:
-            counts[name] += 1
-            return called(*arguments, **options)
-
-        monkeypatch.setattr(module, name, counted)
-
-    for module, name in (
-        (workbook, "CarefulWorkbook"),
-        (Grid, "rows"),
-        (written, "as_text"),
-        (parquet, "write_objects"),
-        (document, "_value_of"),
-        (document, "write_each"),
-        (damaged, "flatten"),
-        (lines, "rows_of_line"),
-        (damaged, "rows_of_line"),
-        (mixed, "_write"),
-        (rows_module, "json_type"),
-        (LinesRead, "read"),
-        (job, "Naming"),
-    ):
-        count(module, name)
-    return counts
+    return count_values(monkeypatch)
 
 
 def odd_columns(rows: int) -> dict[str, pa.Array]:
@@ -151,20 +109,6 @@ def test_no_row_of_a_sheet_is_gathered_by_itself(tmp_path: Path, calls: Counter[
     assert read_rejects(tmp_path)[1]["raw"] == "x3\t-3\t06:00:00"
     assert calls["CarefulWorkbook"] == 0
     assert calls["rows"] < FEW
-
-
-def test_no_record_of_a_document_that_does_not_fit_is_read_again(
-    tmp_path: Path, flights: Flights, calls: Counter[str]
-) -> None:
-    """They are read and written together, as Python writes them; those that fit are not, to tell their lines."""
-    rows = [row | {"v": f"x{n}" if n % 3 else n} for n, row in enumerate(flights.rows)]
-    write_records(inbox(tmp_path), "document", rows, BYTES)
-
-    table = make_table(tmp_path, files_source(columns={"v": "int"}, table=NO_LIMIT | {"provenance": True}))
-
-    assert table.rows_rejected > table.rows_received // 2
-    assert (calls["_value_of"], calls["write_each"]) == (0, len(["no rows", "unfit"]))
-    assert read_rejects(tmp_path)[0]["raw"] == json.dumps(rows[1])
 
 
 def count_calls(call: Callable[[], object]) -> int:
@@ -251,85 +195,6 @@ def test_no_zone_is_looked_for_at_each_time_in_utc(monkeypatch: pytest.MonkeyPat
     assert (times.type, pa.string()) not in kinds
 
 
-@pytest.mark.parametrize("kind", ["flat", "document"])
-def test_only_what_is_mixed_of_flat_records_is_read_by_itself(
-    tmp_path: Path, flights: Flights, calls: Counter[str], kind: str
-) -> None:
-    """The other keys are parsed at once as they stand, and no line is written anew for it."""
-    records = [row | {"v": [f"x{n}", n, [n, "y"], None, {"b": n}][n % 5]} for n, row in enumerate(flights.rows)]
-    write_records(inbox(tmp_path), kind, records, BYTES)
-
-    table = make_table(tmp_path, files_source(columns={"v": "int"}, table=NO_LIMIT))
-
-    assert 0 < table.rows_rejected < table.rows_received
-    assert (calls["json_type"], calls["_write"], calls["rows_of_line"]) == (len(["v", "v.b"]), 0, 0)
-    assert calls["read"] <= len(["at once", "the others"]) * SAMPLE_LINES
-
-
-@pytest.mark.parametrize("kind", ["flat", "document"])
-def test_no_line_with_two_values_for_one_column_is_read_by_itself(
-    tmp_path: Path, flights: Flights, calls: Counter[str], kind: str
-) -> None:
-    """Whether a line has depends on its keys, and is told once for all lines that have the same."""
-    rows = [row | {"a": {"b": n}} | ({"a.b": 5} if n % 3 else {}) for n, row in enumerate(flights.rows)]
-    write_records(inbox(tmp_path), kind, rows, BYTES)
-
-    table = make_table(tmp_path, files_source(table=NO_LIMIT))
-
-    assert table.rows_rejected > table.rows_received // 2
-    assert (calls["flatten"], calls["rows_of_line"]) == (len(["twice", "once"]), 0)
-
-
-@pytest.mark.parametrize("texts", [["\ud800x", "y"], ["\ud83d", "\U0001f600"], ["\udc00", "\\ud800"]])
-def test_no_line_with_half_a_surrogate_pair_is_read_by_itself(
-    tmp_path: Path, flights: Flights, calls: Counter[str], texts: list[str]
-) -> None:
-    """Which these are is told by their bytes; two halves are a text, and what is escaped is none."""
-    rows = [row | {"t": texts[n % 2]} for n, row in enumerate(flights.rows)]
-    write_records(inbox(tmp_path), "flat", rows, BYTES)
-
-    table = make_table(tmp_path, files_source(table=NO_LIMIT))
-
-    assert abs(2 * table.rows_rejected - table.rows_received) < 2
-    assert calls["rows_of_line"] == 0
-    assert {each["reason"] for each in read_rejects(tmp_path)} == {"half of a surrogate pair is not a text"}
-
-
-def test_no_line_is_asked_for_keys_that_it_has_not(
-    tmp_path: Path, flights: Flights, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Of a hundred rare keys, of numbers and texts, each costs what the lines cost that have it."""
-    written: list[int] = []
-    texts_of = rows_module.texts_of
-
-    def counted(values: Any) -> pa.Array:
-        written.append(len(values))
-        return texts_of(values)
-
-    monkeypatch.setattr(rows_module, "texts_of", counted)
-    records = [row | {f"rare{n % 100}": n if n % 3 else f"x{n}"} for n, row in enumerate(flights.rows)]
-    write_records(inbox(tmp_path), "flat", records, BYTES)
-
-    table = make_table(tmp_path, files_source())
-
-    assert len(table.types) == len(flights.rows[0]) + 100
-    assert sum(written) <= table.rows_table * (len(flights.rows[0]) + 1)
-
-
-@pytest.mark.parametrize("kind", ["flat", "document"])
-def test_of_many_keys_no_null_is_parsed_for_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
-    """Of a thousand each record has fifty: pyarrow, which writes a null for all others, is not asked."""
-    parsed: list[int] = []
-    monkeypatch.setattr(json_table, "_read_json", lambda *_: parsed.append(1))
-    records = [{f"c{(n + 20 * k) % 1000}": n - k for k in range(50)} for n in range(ROWS // 4)]
-    write_records(inbox(tmp_path), kind, records, BYTES)
-
-    table = make_table(tmp_path, files_source())
-
-    assert (len(table.types), set(table.types.values())) == (1000, {"int"})
-    assert not parsed
-
-
 def test_no_column_is_looked_for_among_all_names() -> None:
     """To widen a table of twice as many columns takes no more lists of them."""
 
@@ -402,17 +267,6 @@ def test_a_sheet_with_cells_as_few_are_is_read_with_care(
     assert calls["CarefulWorkbook"] == 1
     assert (rows[0]["v"], rows[0]["w"]) in ((12345678901234567, -5), ("12345678901234567", -5))
     assert v is not None or rows[1]["v"] is None
-
-
-def test_of_long_lines_fewer_are_read_by_themselves(tmp_path: Path, calls: Counter[str]) -> None:
-    """As many as tell what a block holds, be its columns a thousand."""
-    line = json.dumps({f"c{n}": n for n in range(1000)})
-    (inbox(tmp_path) / "a.jsonl").write_text(f"{line}\n" * (SAMPLE_BYTES // len(line) * 3))
-
-    table = make_table(tmp_path, files_source())
-
-    assert table.rows_table > FEW
-    assert calls["read"] <= SAMPLE_BYTES // len(line) + 2
 
 
 def test_how_columns_are_named_is_not_told_of_each(tmp_path: Path, calls: Counter[str]) -> None:
@@ -516,3 +370,52 @@ def test_a_number_behind_a_blank_is_none_the_less_one(tmp_path: Path, calls: Cou
 
     assert read_rows(tmp_path) == [{"v": 123, "w": 5}]
     assert calls["CarefulWorkbook"] == 1
+
+
+def test_columns_of_one_type_are_cast_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those with texts that are none are matched once, however many; each is what it is by itself."""
+    matched: list[int] = []
+    cast_different = values._cast_different
+
+    def counted(texts: pa.Array, *kind: Any) -> Any:
+        matched.append(len(texts))
+        return cast_different(texts, *kind)
+
+    monkeypatch.setattr(values, "_cast_different", counted)
+    texts = ["5", "x", None, " 7 ", "NA", "1.50", "+8", "007", "1e3", "-0x1F", "2013-01-05", "true"]
+    columns = {
+        f"c{n}": pa.chunked_array([[texts[0]] * 3, [texts[n % k] for k in range(1, 13)]], pa.string())
+        for n in range(2 * FEW)
+    }
+    alike.cast_alike(columns, dict.fromkeys(columns, "int"), {})
+    assert len(matched) == 1
+
+    for kind in ("int", "float", "bool", "date", "timestamp", "decimal(9,2)"):
+        found = alike.cast_alike(columns, dict.fromkeys(columns, kind), {})
+        for name, column in columns.items():
+            alone = cast_texts(column, kind)
+            assert found[name].values.to_pylist() == alone.values.to_pylist()
+            assert found[name].misfits.tolist() == alone.misfits.tolist()
+    assert not alike.cast_alike(
+        columns, dict.fromkeys(columns, "int"), dict.fromkeys(columns, Column(type="int", thousands=","))
+    )
+
+
+def test_whole_numbers_of_all_columns_are_judged_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether a float would hold them; where one is beyond, each is judged."""
+    judged: list[int] = []
+    min_max = pc.min_max
+
+    def counted(numbers: pa.ChunkedArray) -> pa.StructScalar:
+        judged.append(len(numbers))
+        return min_max(numbers)
+
+    monkeypatch.setattr(pc, "min_max", counted)
+    columns = {f"c{n}": pa.chunked_array([[n, None, -n]]) for n in range(FEW)}
+    columns["none"] = pa.chunked_array([[None]], pa.int64())
+    own = dict.fromkeys(columns, "int") | {"text": "string"}
+
+    assert narrow_types(own, columns, {}) == own | {"none": "null"}
+    assert len(judged) == 1
+    columns["c3"] = pa.chunked_array([[2**53 + 1]])
+    assert narrow_types(own, columns, {}) == own | {"none": "null", "c3": "long"}

@@ -116,7 +116,7 @@ def write_part(path: Path, table: pa.Table, dense: Collection[str] = ()) -> None
 
 def _encodings(schema: pa.Schema) -> dict[str, Any]:
     """Return how columns are encoded: whole numbers by their differences, in half the time that a dictionary takes."""
-    whole = [column.name for column in schema if pa.types.is_integer(column.type)]
+    whole = dict.fromkeys(column.name for column in schema if pa.types.is_integer(column.type))
     return {
         "use_dictionary": [name for name in schema.names if name not in whole],
         "column_encoding": dict.fromkeys(whole, "DELTA_BINARY_PACKED"),
@@ -160,5 +160,5 @@ def rewrite_part(source: Path, target: Path, part: Part, types: Types, kept: Map
     for name in (FILE, LINE):
         if name in table.column_names:
             widened = widened.append_column(name, table[name])
-    write_part(target, widened)
+    write_part(target, widened, find_dense(widened))
     fsync(target)

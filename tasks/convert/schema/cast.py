@@ -9,18 +9,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.config import Column
+from tasks.convert.schema.alike import cast_alike
 from tasks.convert.schema.blocks import RawBlock, Schema, TypedBlock
 from tasks.convert.schema.cleaning import Cleaned, clean, tell_unclean
 from tasks.convert.schema.expressions import find_made, find_read, make_column
 from tasks.convert.schema.misfits import make_misfits
+from tasks.convert.schema.narrowing import is_narrowest, narrow_types
 from tasks.convert.schema.points import find_points
 from tasks.convert.schema.types import TypeName, Types
 from tasks.convert.schema.values import (
     cast_texts,
     declared_type,
     infer_column,
-    is_narrowest,
-    narrow_type,
     take_out,
     tell_unfit,
 )
@@ -49,11 +49,13 @@ def cast_block(block: RawBlock, schema: Schema) -> TypedBlock:
         texts[name], own[name] = _read_column(each.values, columns.get(name), given.get(name), block.decimal)
     values: dict[str, pa.Array | pa.ChunkedArray] = {}
     unfit = _Unfit(rows)
-    for name, kind in _kinds(own, schema).items():
+    kinds = _kinds(own, schema)
+    together = cast_alike(texts, kinds, columns)
+    for name, kind in kinds.items():
         if name in own and kind == "string" and block.decimal == ",":
             texts[name] = cleaned[name].values  # with the decimal commas that they have in the file
         found = texts[name] if name in own else pa.chunked_array([pa.nulls(rows)])
-        cast = cast_texts(found, kind, columns.get(name))
+        cast = together.get(name) or cast_texts(found, kind, columns.get(name))
         values[name] = cast.values
         if name in own and len(unclean := unfit.find_new(cleaned[name].misfits)):
             unfit.add(name, unclean, tell_unclean(raw[name].take(pa.array(unclean)), columns[name]))
@@ -66,7 +68,7 @@ def cast_block(block: RawBlock, schema: Schema) -> TypedBlock:
         if len(misfits := unfit.find_new(list(made.misfits))):
             unfit.add(name, misfits, pa.array([made.misfits[row] for row in misfits.tolist()], pa.string()))
     stay = _find_staying(block.table, columns)
-    own = {name: narrow_type(own[name], values.get(name), columns.get(name)) for name in stay}
+    own = narrow_types({name: own[name] for name in stay}, values, columns)
     types = own if schema.types is None else schema.types
     for name, found, reason in _not_allowed(texts, rows, columns, values, types if schema.frozen else None):
         unfit.add(name, unfit.find_new(found), reason)
@@ -76,7 +78,7 @@ def cast_block(block: RawBlock, schema: Schema) -> TypedBlock:
     if len(kept) < rows:
         table = table.filter(pa.array(unfit.is_fit))
     lines = _lines_of(block, kept) if schema.lines else None
-    other = [name for name in block.table.column_names if name not in stay or name in made_names]
+    other = dict.fromkeys(name for name in block.table.column_names if name not in own or name in made_names)
     taken = {name: cleaned[name].taken if name in cleaned else {} for name in [*cleaned, *other]}
     taken = {name: counts for name, counts in taken.items() if counts or name in other}
     floats = [name for name in texts if own.get(name) == "float" and name not in columns and not block.is_decided]

@@ -76,6 +76,8 @@ def find_types(columns: Mapping[str, Column], types: Types) -> Types:
     Those whose type is declared are not among them, nor is one whose type these do not tell.
     """
     made_names = find_made(columns)
+    if not made_names:
+        return {}
     values: dict[str, pa.Array | pa.ChunkedArray] = {
         name: pa.array([], arrow_type(kind)) for name, kind in types.items() if name not in made_names
     }

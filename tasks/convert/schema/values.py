@@ -16,7 +16,7 @@ from tasks.config import Column
 from tasks.convert.schema.grammar import pattern_of
 from tasks.convert.schema.misfits import show
 from tasks.convert.schema.plain import as_plain
-from tasks.convert.schema.types import ARROW_TYPES, BOOL_TEXTS, EXACT_IN_FLOAT, NULL_TEXTS, TypeName, arrow_type
+from tasks.convert.schema.types import ARROW_TYPES, BOOL_TEXTS, NULL_TEXTS, TypeName, arrow_type
 from tasks.convert.schema.written import cast_to_texts
 from tasks.core.tables import is_decimal
 
@@ -162,36 +162,6 @@ def declared_type(texts: pa.ChunkedArray, declared: Column) -> TypeName:
     return "timestamp_utc" if zoned else "timestamp"
 
 
-def narrow_type(name: TypeName, values: pa.ChunkedArray | None, declared: Column | None = None) -> TypeName:
-    """Return the type of a column's values: `null` where there are none, `long` where a float would not hold them.
-
-    A declared type is that of a column without values too; of a timestamp only these tell whether it has a zone.
-    """
-    if values is None:
-        return name
-    if values.null_count == len(values):
-        return "null" if declared is None or declared.type in (None, "timestamp") else name
-    if name == "int" and pa.types.is_integer(values.type):
-        extremes = pc.min_max(values)
-        if extremes["max"].as_py() > EXACT_IN_FLOAT or extremes["min"].as_py() < -EXACT_IN_FLOAT:
-            return "long"
-    return name
-
-
-def is_narrowest(name: TypeName, values: pa.ChunkedArray) -> bool:
-    """Return whether a type that fits a column's values is the narrowest that does; in doubt it is not.
-
-    A type may be that of another block: a column of 1 and 2 there had 1.5 too.
-    """
-    if name == "float":
-        return not pc.all(pc.equal(pc.floor(values), values)).as_py()
-    if name == "timestamp":
-        return not pc.all(pc.equal(pc.floor_temporal(values, unit="day"), values)).as_py()
-    if name == "string":
-        return infer_type(values) == name
-    return True
-
-
 def cast_texts(texts: pa.ChunkedArray, name: TypeName, declared: Column | None = None) -> Cast:
     """Return a column as values of a type, with the indices of those that are none.
 
@@ -209,6 +179,13 @@ def cast_texts(texts: pa.ChunkedArray, name: TypeName, declared: Column | None =
     if declared is not None:
         values = as_plain(values, declared)
     return _cast_strings(values, name, kind)
+
+
+def cast_whole(texts: pa.ChunkedArray, name: TypeName) -> pa.ChunkedArray | None:
+    """Return a column of texts as values of a type; None where one may be none: that a cast fails costs as much as all that do not."""
+    values = _without_nulls(texts)
+    kind = arrow_type(name)
+    return None if _cast_whole(values[:_FIRST_VALUES], name, kind) is None else _cast_whole(values, name, kind)
 
 
 def tell_unfit(values: pa.ChunkedArray, kind: TypeName) -> pa.Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 
 import numpy as np
@@ -67,6 +67,8 @@ def write_block(parsed: TypedBlock, plan: ConversionContext, name: str, rows: Ma
 
     """
     target = plan.target
+    if plan.wanted is None:
+        parsed = replace(parsed, table=parsed.table.select(plan.order.sort(parsed.types)))
     reasons = count_reasons(parsed.misfits["reason"]) if len(parsed.misfits) else None
     if reasons is not None:
         write_rejects(target.staged / "rejects" / name, target.source, next(iter(rows)), parsed.misfits)
@@ -96,9 +98,11 @@ def write_block(parsed: TypedBlock, plan: ConversionContext, name: str, rows: Ma
 
 
 def _types_of(parsed: TypedBlock) -> Types:
-    """Return the types of a block's columns as they are written: where each text means null they are texts."""
-    texts = {column.name for column in parsed.table.schema if pa.types.is_string(column.type)}
-    return {name: "string" if name in texts else kind for name, kind in parsed.types.items()}
+    """Return the types of a block's columns as they are written, in their order: where each text means null they are texts."""
+    return {
+        column.name: "string" if pa.types.is_string(column.type) else parsed.types[column.name]
+        for column in parsed.table.schema
+    }
 
 
 def _count_shapes(table: pa.Table, target: TableTarget) -> dict[str, dict[str, tuple[int, str]]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -97,12 +97,33 @@ class ConversionResult:
     parts: tuple[Part, ...]
 
 
+@dataclass
+class ColumnOrder:
+    """The order in which a table is going to have its columns, as far as that is known: parts that are written in it need not be written again.
+
+    It is that of the parts that are there, or else of the `first` file's first block.
+    """
+
+    names: Sequence[str] = ()
+    first: str = ""
+
+    def begin(self, file: str, names: Iterable[str]) -> None:
+        """Take the order of a file's first block, if it is the first of all."""
+        if file == self.first and not self.names:
+            self.names = tuple(names)
+
+    def sort(self, names: Collection[str]) -> list[str]:
+        """Return the names in this order; those that it has not are the last."""
+        known = [name for name in self.names if name in names] if self.names != tuple(names) else ()
+        return [*dict.fromkeys((*known, *names))]
+
+
 @dataclass(frozen=True)
 class ConversionContext:
     """How the blocks of a unit are typed: as is wanted, else first as blocks before were.
 
     `guesses` are the types of blocks by their columns: files of one source are mostly
-    alike. They save time, and change no byte of a part.
+    alike. They, and the `order` of the columns, save time, and change no byte of a part.
     `samples` keeps some rows of each part, `buffers` are where blocks are read to.
     """
 
@@ -111,3 +132,4 @@ class ConversionContext:
     samples: Samples | None = None
     guesses: dict[tuple[str, ...], Types] = field(default_factory=dict)
     buffers: BufferPool = field(default_factory=BufferPool)
+    order: ColumnOrder = field(default_factory=ColumnOrder)

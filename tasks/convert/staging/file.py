@@ -19,7 +19,7 @@ from tasks.convert.formats.csv.totals import take_totals
 from tasks.convert.formats.format import ByteBlock, StreamedFormat, WholeFormat
 from tasks.convert.formats.registry import format_of, is_read_whole, read_whole
 from tasks.convert.formats.splitter import RecordSplitter
-from tasks.convert.schema.blocks import DECIMAL_COMMA, Guess, Hint, RawBlock
+from tasks.convert.schema.blocks import DECIMAL_COMMA, Guess, Hint, RawBlock, TypedBlock
 from tasks.convert.schema.points import add_points
 from tasks.convert.staging.block import BlockResult, parse_block, sync_parts, write_block
 from tasks.convert.staging.context import (
@@ -71,6 +71,10 @@ class _Progress:
     damage: str = ""
     is_read_at_once: bool = False
     warnings: tuple[str, ...] = ()
+    first: str = ""
+    """The part that the first block becomes."""
+    is_ordered: asyncio.Event = field(default_factory=asyncio.Event)
+    """Whether it is known in which order the first block has its columns, or that this will not be."""
 
 
 async def convert_file(
@@ -91,7 +95,8 @@ async def convert_file(
             async for block in blocks:
                 await workers.blocks.acquire()
                 name = f"{part}-{len(progress.written):04d}.parquet" if progress.written else f"{part}.parquet"
-                converting = asyncio.create_task(workers.run(_convert, block, plan, name, file.name))
+                progress.first = progress.first or name
+                converting = asyncio.create_task(_convert(block, plan, progress, name, file.name, workers))
                 converting.add_done_callback(lambda _: workers.blocks.release())
                 progress.converting.append(converting)
                 progress.written.append(asyncio.create_task(_sync(converting, plan)))
@@ -115,10 +120,32 @@ async def _sync(converting: asyncio.Task[BlockResult], plan: ConversionContext) 
     return written
 
 
-def _convert(block: Block, plan: ConversionContext, name: str, file: str) -> BlockResult:
+async def _convert(
+    block: Block, plan: ConversionContext, progress: _Progress, name: str, file: str, workers: ConversionThreads
+) -> BlockResult:
+    """Return what becomes of a block; where no header tells the order of its columns, it is written once the first block has."""
+    is_first = name == progress.first
+    if plan.wanted is not None or file != plan.order.first or isinstance(block, RawBlock) or block.names:
+        return await workers.run(lambda: _write(_parse(block, plan), plan, name, file))
+    try:
+        parsed = await workers.run(_parse, block, plan)
+        if is_first:
+            plan.order.begin(file, parsed.types)
+    finally:
+        if is_first:
+            progress.is_ordered.set()
+    await progress.is_ordered.wait()
+    return await workers.run(_write, parsed, plan, name, file)
+
+
+def _parse(block: Block, plan: ConversionContext) -> TypedBlock:
     parsed = parse_block(block, plan)
     if not isinstance(block, RawBlock):
         plan.buffers.release(block.window.buffer)
+    return parsed
+
+
+def _write(parsed: TypedBlock, plan: ConversionContext, name: str, file: str) -> BlockResult:
     return write_block(parsed, plan, name, {file: parsed.table.num_rows})
 
 

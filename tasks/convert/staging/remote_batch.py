@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tasks.config.formats import FORMATS
 from tasks.convert.parts.sample import Samples
-from tasks.convert.staging.context import ConversionContext, ConversionResult, InputFile
+from tasks.convert.staging.context import ColumnOrder, ConversionContext, ConversionResult, InputFile
 from tasks.core.errors import ConfigError, RunnerError
 from tasks.core.registry import add_extension
 from tasks.runners.environment import Environment
@@ -31,6 +31,7 @@ class RemoteBatch:
         self.target = replace(plan.target, staged=Path())
         self.wanted = plan.wanted
         self.guesses = dict(plan.guesses)
+        self.order = plan.order
         self.samples = plan.samples.begin() if plan.samples is not None else None
         self.extensions = tuple(FORMATS.outside().values())
         self.environment = Environment.here(self.extensions)
@@ -48,7 +49,10 @@ class RemoteBatch:
         """
         self._check()
         staged = make_own_folder(self.root / self.place)
-        plan = ConversionContext(replace(self.target, staged=staged), self.wanted, self.samples, dict(self.guesses))
+        target = replace(self.target, staged=staged)
+        plan = ConversionContext(
+            target, self.wanted, self.samples, dict(self.guesses), order=ColumnOrder(self.order.names, self.order.first)
+        )
         units = [[_moved(file, self.root.joinpath) for file in unit] for unit in self.units]
         try:
             yield units, plan, staged.relative_to(self.root)

@@ -11,14 +11,14 @@ from typing import Any
 
 from tasks.convert.parts.sample import Samples
 from tasks.convert.staging.bundle import SMALL_BYTES, bundle_files
-from tasks.convert.staging.context import ConversionContext, ConversionResult, InputFile
+from tasks.convert.staging.context import ColumnOrder, ConversionContext, ConversionResult, InputFile
 from tasks.convert.staging.file import BLOCK_BYTES
 from tasks.convert.table.commit import widen_part
 from tasks.convert.table.draft import Draft
 from tasks.convert.table.guesses import refuse_contradictions
 from tasks.convert.table.inbox import find_renamed, warn_of_renamed_files
 from tasks.convert.table.inputs import name_part
-from tasks.convert.table.job import Batch, TableJob, batch_bytes, batch_units
+from tasks.convert.table.job import Batch, TableJob, batch_bytes, batch_units, in_order
 from tasks.convert.table.manifest import TableManifest
 from tasks.convert.table.state import (
     check_declared,
@@ -67,7 +67,10 @@ async def draft_table(
     frozen = manifest.types if job.source.table.contract == "freeze" and manifest.files else None
     draft = Draft.begin(job, manifest, {name: file for name, file in kept.items() if name not in names})
     draft.samples = _expect_samples(job, changed)
-    plan = ConversionContext(job.frozen_target if frozen is not None else job.target, frozen, draft.samples)
+    order = _expect_order(job, draft, names, manifest)
+    plan = ConversionContext(
+        job.frozen_target if frozen is not None else job.target, frozen, draft.samples, order=order
+    )
     draft.add(await _convert_all(plan, job, changed, "files", convert, width))
     draft.add(await _convert_all(plan, job, _take_renamed(draft, names), "files, again", convert, width))
     refuse_contradictions(draft.files)
@@ -98,6 +101,12 @@ def _expect_samples(job: TableJob, files: Sequence[InputFile]) -> Samples:
     alone = [file for file in files if file.size > SMALL_BYTES]
     names = [] if job.target.partition_by else [f"{name_part([file.name])}.parquet" for file in alone]
     return Samples(sum(file.size // BLOCK_BYTES for file in files) + len(alone), names)
+
+
+def _expect_order(job: TableJob, draft: Draft, changed: AbstractSet[str], manifest: TableManifest) -> ColumnOrder:
+    """Return the order of the columns: that of the table where its first file stays, else of the file that is going to be the first."""
+    first = next(iter(in_order(job, [*draft.files, *changed])), "")
+    return ColumnOrder(first=first) if first in changed else ColumnOrder(tuple(manifest.types))
 
 
 def _take_renamed(draft: Draft, converted: AbstractSet[str]) -> list[InputFile]:

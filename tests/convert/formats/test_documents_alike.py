@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -35,15 +36,17 @@ def _by_both(document: str, target: TableTarget, schema: Schema) -> tuple[Any, A
     for read in (Json().blocks, _read_whole):
         try:
             blocks = list(read(document.encode(), target))
-            found.append(
-                [
-                    told(each.parse(schema) if isinstance(each, ByteBlock) else cast_block(each, schema))
-                    for each in blocks
-                ]
-            )
+            typed = (each.parse(schema) if isinstance(each, ByteBlock) else cast_block(each, schema) for each in blocks)
+            found.append([_as_values(told(each)) for each in typed])
         except TableError as error:
             found.append([str(error)])
     return found[0], found[1]
+
+
+def _as_values(block: dict[str, Any]) -> dict[str, Any]:
+    """Return what a block tells with the records that are misfits as values: of a document that is split they are told as they stand, else as Python writes them."""
+    misfits = [misfit | {"raw": repr(json.loads(misfit["raw"]))} for misfit in block["misfits"]]
+    return block | {"misfits": misfits}
 
 
 def _read_whole(data: bytes, target: TableTarget) -> list[RawBlock]:
@@ -83,7 +86,7 @@ def test_records_of_a_document_need_not_be_read_one_by_one() -> None:
 
 
 def test_a_value_that_does_not_fit_is_told_with_its_record() -> None:
-    """What is declared refuses a record, which is told by its number and as it is written."""
+    """What is declared refuses a record, which is told by its number and as it stands in the document."""
     records = [f'{{"id": {n}, "Name": "é"}}' for n in range(_ROWS)] + ['{"id":\n 7.5, "Name":"\\u00e9"}']
     target = _target(columns={"id": Column(type="int")}, naming=Naming(clean=True))
 
@@ -91,7 +94,7 @@ def test_a_value_that_does_not_fit_is_told_with_its_record() -> None:
     assert isinstance(block, ByteBlock)
     (misfit,) = block.parse(Schema(target.columns)).misfits.to_pylist()
 
-    assert (misfit["line"], misfit["raw"]) == (_ROWS + 1, '{"id": 7.5, "Name": "é"}')
+    assert (misfit["line"], misfit["raw"]) == (_ROWS + 1, records[-1])
 
 
 @pytest.mark.parametrize("document", ["[1, 2", '{"a": 1}', "5", "", '{"data": [1]} x'])

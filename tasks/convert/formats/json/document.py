@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, ClassVar
 
 import msgspec
@@ -31,23 +32,21 @@ from tasks.convert.formats.json.rows import (
     NullsOf,
     Row,
     columns_of,
-    may_be_half,
     nothing_declared,
     reject_of,
     rows_of,
-    write_each,
     write_json,
 )
 from tasks.convert.schema.blocks import RawBlock, Schema, TypedBlock
 from tasks.convert.schema.cast import cast_block
-from tasks.convert.schema.misfits import make_misfits, make_records
+from tasks.convert.schema.misfits import cut_texts, make_misfits, make_records
 from tasks.convert.schema.target import TableTarget
 from tasks.core.body_paths import Walked, items_of, members_of, walk
 from tasks.core.errors import TableError
 from tasks.core.json_shape import name_lists, records_of_shape
 from tasks.core.json_text import JsonText, list_entries, list_items, take_json, to_lines
 
-_decode = msgspec.json.Decoder().decode
+_LINE_FEED, _BLANK = b"\n "
 _BLOCK_RECORDS = 50_000
 _BLOCK_BYTES = 4 * 2**20  # beside the document itself, its blocks are what takes memory
 _BLANKS = 1024  # at most before a list that is split
@@ -248,36 +247,51 @@ class RecordBlock:
         with suppress(RecursionError):  # which record is nested too deeply is told by reading each
             found = self._read_lines(lines, schema)
             if found is not None:
-                told = replace(found, locate=lambda rows: self._tell(found.locate(rows)), records=None)
-                return cast_block(told, schema)
+                return cast_block(self._tell(found), schema)
         naming, nulls_of = self.target.naming, self.target.nulls_of
         block = _block(self._values(), self.before + 1, nulls_of)
         names = naming.rename(block.table.column_names)
         types = dict(zip(names, (block.types or {}).values(), strict=True))
-        return cast_block(replace(block, table=block.table.rename_columns(names), types=types), schema)
+        renamed = replace(block, table=block.table.rename_columns(names), types=types)
+        return cast_block(self._tell(renamed), schema)
 
     def _read_lines(self, lines: JsonBlock, schema: Schema) -> RawBlock | None:
         """Return the rows of the records; None where one is no JSON, which is told of the document."""
         found = read_rows(lines, schema)
-        misfits = found.misfits
-        if any(pc.any(pc.starts_with(misfits["reason"], said)).as_py() for said in NO_JSON):
-            return None
-        told = make_misfits(self._tell(misfits), misfits["reason"], misfits["column"])
-        return replace(found, misfits=told)
+        reasons = found.misfits["reason"]
+        return None if any(pc.any(pc.starts_with(reasons, said)).as_py() for said in NO_JSON) else found
 
     def as_lines(self) -> JsonBlock:
-        """Return the records as lines of JSON."""
-        target = self.target
-        lines = b"\n".join(self.records)
-        if lines.count(b"\n") != len(self.records) - 1:
-            lines = b"\n".join(bytes(record).replace(b"\n", b" ") for record in self.records)
+        """Return the records as lines of JSON, each as long as it is in the document."""
+        target, lines = self.target, self._text
+        if lines.count(b"\n") >= len(self.records) > 0:
+            view = np.frombuffer(lines, np.uint8).copy()
+            view[view == _LINE_FEED] = _BLANK
+            view[self._ends[:-1]] = _LINE_FEED
+            lines = view.tobytes()
         options = target.typed, target.explode, target.keeps_empty, target.naming, target.nulls_of
         return JsonBlock(ByteView.of(lines), self.before + 1, None, *options)
 
-    def _tell(self, lines: pa.Table) -> pa.Table:
-        """Return the records that stand in these lines as they are told of a document."""
-        numbers = lines["line"].to_numpy()
-        return make_records(numbers, _rewrite_each([self.records[place] for place in numbers - self.before - 1]))
+    @cached_property
+    def _text(self) -> bytes:
+        return b"\n".join(self.records)
+
+    @cached_property
+    def _ends(self) -> np.ndarray:
+        """Return where each record ends among all of them."""
+        return np.cumsum(np.array([len(memoryview(record)) + 1 for record in self.records], np.int64)) - 1
+
+    def _tell(self, block: RawBlock) -> RawBlock:
+        """Return rows of whose records the text is told as it stands in the document."""
+
+        def tell(records: pa.Table) -> pa.Table:
+            numbers = records["line"].to_numpy()
+            places = numbers - self.before - 1
+            starts = np.concatenate([[0], self._ends + 1])[places]
+            return make_records(numbers, cut_texts(self._text, starts, self._ends[places]))
+
+        misfits = make_misfits(tell(block.misfits), block.misfits["reason"], block.misfits["column"])
+        return replace(block, locate=lambda rows: tell(block.locate(rows)), misfits=misfits, records=None)
 
     def _values(self) -> Sequence[Any]:
         try:
@@ -285,15 +299,6 @@ class RecordBlock:
         except (ValueError, RecursionError):  # what is wrong is told of the whole document
             whole = _load(self.document, self.path)
             return whole[self.before : self.before + len(self.records)]
-
-
-def _rewrite_each(records: Sequence[msgspec.Raw]) -> Sequence[str]:
-    """Return records as Python writes them."""
-    together = b"[" + b",".join(records) + b"]"
-    if not may_be_half(together):
-        with suppress(msgspec.DecodeError, RecursionError):  # msgspec refuses some that Python reads
-            return write_each(_decode(together))
-    return [_read(_value_of(record))[0] for record in records]
 
 
 def _value_of(record: msgspec.Raw) -> Any:

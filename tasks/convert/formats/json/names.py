@@ -10,7 +10,7 @@ from itertools import chain
 
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.json.columns import Place
-from tasks.convert.formats.json.rows import NoRow, NotARowError, rows_of
+from tasks.convert.formats.json.rows import NoRow, NotARowError, rows_of, value_of
 from tasks.convert.formats.json.shape import InDoubtError, Shape
 
 _MANY, _FEW = 100, 4  # so many names, of which rows have less than one in so many
@@ -45,7 +45,7 @@ class LinesRead:
         if not line.strip():
             return
         try:
-            value = json.loads(line.decode("utf-8"))
+            value = value_of(line)
         except (ValueError, RecursionError) as error:
             raise InDoubtError from error
         if not self.is_known:

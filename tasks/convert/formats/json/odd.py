@@ -26,8 +26,8 @@ from tasks.convert.formats.json.table import SAMPLE_LINES, NamedBlock, read_name
 from tasks.convert.formats.json.types import are_sure
 from tasks.convert.schema.blocks import RawBlock, Schema
 from tasks.convert.schema.names import refuse_width
+from tasks.convert.schema.narrowing import is_narrowest
 from tasks.convert.schema.types import LEAST_INT, MOST_INT, TypeName
-from tasks.convert.schema.values import is_narrowest
 from tasks.core.errors import TableError
 
 _MOST_ODD = 20  # of so many lines one, or more are read as well line by line

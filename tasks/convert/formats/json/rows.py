@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import chain, pairwise, repeat
+from itertools import chain, repeat
+from operator import is_
 from typing import Any, NamedTuple
 
 import msgspec
@@ -15,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.convert.files.byte_view import ByteView
+from tasks.convert.formats.json.cells import gather, spread, whole_of
 from tasks.convert.schema.misfits import make_misfits
 from tasks.convert.schema.names import refuse_width
 from tasks.convert.schema.types import EXACT_IN_FLOAT, LEAST_INT, MOST_INT, NULL_TEXTS, TypeName, Types, widen
@@ -30,7 +32,6 @@ TOO_DEEP = "nested too deeply"
 """The reason for a record that is nested deeper than Python is sure to write."""
 DEEPEST = 900
 """Levels of a record at most: Python may not write all that is nested as deep as it reads."""
-_FEW = 2  # with less than one in so many of the names, rows have few
 _ESCAPE = b"\\u"
 _SURROGATE = b"\\ud"  # how JSON begins the escape of half a pair
 _REFUSED = "$reject"  # key of the reason in the line of a page, or of a record, that gave no row
@@ -75,7 +76,7 @@ def rows_of_line(
     gave no row, one of `$reject` and `text` that of a record, and `$reject` the reason. One that is doubtful is left to Python's reader.
     """
     try:
-        value = json.loads(line.decode("utf-8")) if is_doubtful else _value_of(line)
+        value = json.loads(line.decode("utf-8")) if is_doubtful else value_of(line)
         rows = rows_of(value, line, explode, keeps_empty=keeps_empty, refusals=refusals)
         if may_be_half(line):
             write_json(value).encode("utf-8")
@@ -153,7 +154,7 @@ def reject_of(records: pa.Table, found: Collection[NotARowError]) -> pa.Table:
     return make_misfits(records, [each.reason for each in found], [each.column for each in found])
 
 
-def _value_of(line: bytes) -> Any:
+def value_of(line: bytes) -> Any:
     """Return the value of a line as Python reads it: msgspec reads none otherwise, but refuses some."""
     try:
         return _decode(line)
@@ -265,52 +266,20 @@ def columns_of(
     refuse_width(len(names), len(rows))
     columns: dict[str, pa.ChunkedArray] = {}
     types: dict[str, TypeName] = {}
-    for name, (values, places) in zip(names, _gather(rows, names), strict=True):
-        if typed and is_plain(name) and (whole := _whole_of(values, places, len(rows))) is not None:
+    for name, (found, places) in zip(names, gather(rows, names), strict=True):
+        if typed and is_plain(name) and (whole := whole_of(found, places, len(rows))) is not None:
             columns[name], types[name] = pa.chunked_array([whole]), "int"
             continue
-        texts = texts_of(values)
-        if typed:
-            types[name] = json_type(values, pa.chunked_array([texts]), nulls_of(name))
-        columns[name] = pa.chunked_array([texts if places is None else _spread(texts, places, len(rows))])
+        values = found if isinstance(found, list) else found.tolist()
+        texts, types[name] = column_of(values, nulls_of(name), typed=typed)
+        columns[name] = texts if places is None else pa.chunked_array([spread(texts.chunk(0), places, len(rows))])
     return pa.table(columns), types if typed else None
 
 
-def _gather(rows: Sequence[Row], names: Sequence[str]) -> Iterator[tuple[list[Any], np.ndarray | None]]:
-    """Yield of each column the values, and the rows that have them; None where a value is given for each row, null where it has none.
-
-    Where rows have few of the names, what they have is sorted by name: to ask each row for each name took most of the time.
-    """
-    cells = sum(map(len, rows))
-    if _FEW * cells > len(names) * len(rows):
-        yield from (([row.get(name) for row in rows], None) for name in names)
-        return
-    numbers = {name: number for number, name in enumerate(names)}
-    kind = np.min_scalar_type(len(names))  # of two bytes they are sorted in a fifth of the time
-    columns = np.fromiter(map(numbers.get, chain.from_iterable(rows), repeat(len(names))), kind, cells)
-    order = np.argsort(columns, kind="stable")
-    values = np.fromiter(chain.from_iterable(map(dict.values, rows)), object, cells)[order]
-    places = np.repeat(np.arange(len(rows)), np.fromiter(map(len, rows), np.int64, len(rows)))[order]
-    for start, stop in pairwise(np.searchsorted(columns[order], np.arange(len(names) + 1)).tolist()):
-        yield values[start:stop].tolist(), places[start:stop]
-
-
-def _whole_of(values: Sequence[Any], places: np.ndarray | None, rows: int) -> pa.Array | None:
-    """Return whole numbers that some rows have, and null for all others; None where some are none, or not of 64 bits."""
-    if places is None or set(map(type, values)) != {int}:
-        return None
-    with suppress(OverflowError):
-        numbers, is_none = np.zeros(rows, np.int64), np.ones(rows, bool)
-        numbers[places], is_none[places] = values, False
-        return pa.array(numbers, mask=is_none)
-    return None
-
-
-def _spread(texts: pa.Array, places: np.ndarray, rows: int) -> pa.Array:
-    """Return the texts of some rows, and null for all others."""
-    taken = np.full(rows, len(texts))
-    taken[places] = np.arange(len(texts))
-    return texts.take(pa.array(taken, mask=taken == len(texts)))
+def column_of(values: list[Any], nulls: Collection[str], *, typed: bool = True) -> tuple[pa.ChunkedArray, TypeName]:
+    """Return values as a column of texts, and with `typed` their type in JSON."""
+    texts = pa.chunked_array([texts_of(values)])
+    return texts, json_type(values, texts, nulls) if typed else "string"
 
 
 def names_of(rows: Sequence[Row], explode: str | None = None, more: Iterable[str] = ()) -> list[str]:
@@ -336,21 +305,23 @@ def texts_of(values: Sequence[Any]) -> pa.Array:
         with suppress(OverflowError):
             return pa.array(values, _WRITTEN_ALIKE[kind]).cast(pa.string())
     if kinds <= {int, float, str}:
-        return pa.array([each if each is None or type(each) is str else repr(each) for each in values], pa.string())
+        return pa.array(
+            map(str, values), pa.string(), size=len(values), mask=_are_null(values)
+        )  # each as repr writes it
     return write_texts(values) if kinds.isdisjoint((str, float)) else pa.array(map(text_of, values), pa.string())
 
 
 def write_texts(values: Sequence[Any]) -> pa.Array:
     """Return values that are neither texts nor floats, or null, as texts."""
-    is_null = np.fromiter((each is None for each in values), bool, len(values))
-    return pc.if_else(pa.array(is_null), None, pa.array(write_each(values), pa.string()))
-
-
-def write_each(values: Sequence[Any]) -> list[str]:
-    """Return each value as JSON: written as one list in which what none holds stands between them, a third faster."""
     encode = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
+    # As one list in which what none holds stands between them: a third faster.
     texts = encode([part for each in values for part in (_HALF, each)])[len(f'["{_HALF}", ') : -1]
-    return texts.split(f', "{_HALF}", ') if values else []
+    each = texts.split(f', "{_HALF}", ') if values else []
+    return pc.if_else(pa.array(_are_null(values)), None, pa.array(each, pa.string()))
+
+
+def _are_null(values: Sequence[Any]) -> np.ndarray:
+    return np.fromiter(map(is_, values, repeat(None)), bool, len(values))
 
 
 def text_of(value: Any) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from math import isfinite
 from types import NoneType
@@ -13,7 +13,7 @@ import pyarrow as pa
 from tasks.convert.schema.types import ARROW_TYPES, LEAST_INT, MOST_INT, TypeName
 
 _KINDS = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: pa.string()}
-_PLAIN = frozenset({bool, str})  # whose values are all of their kind
+_SETTLED = frozenset({NoneType, bool, int, float, str})  # whose values have no keys or elements
 _NUMBERS = ("bool", "int", "long", "float")  # what is no text in Arrow's schema
 
 Known = Callable[[str], TypeName | None]
@@ -35,6 +35,8 @@ class Shape:
     kinds: set[type] = field(default_factory=set)
     keys: dict[str, Shape] = field(default_factory=dict)
     elements: Shape | None = None
+    _seen: set[tuple[str, type]] = field(default_factory=set, repr=False, compare=False)
+    """The keys of objects whose values were numbers as most are, texts, or none: another of these tells nothing."""
 
     def add(self, value: Any) -> None:
         """Have a value seen."""
@@ -45,18 +47,25 @@ class Shape:
             kind = Beyond
         self.kinds.add(kind)
         if kind is dict:
-            for key, inner in value.items():
-                if key not in self.keys:
-                    self.keys[key] = Shape()
-                kind = type(inner)
-                if kind in _PLAIN or (kind is int and LEAST_INT <= inner <= MOST_INT):  # mostly: no call for it
-                    self.keys[key].kinds.add(kind)
-                else:
-                    self.keys[key].add(inner)
+            self._add_members(value)
         elif kind is list:
             self.elements = self.elements or Shape()
             for inner in value:
                 self.elements.add(inner)
+
+    def _add_members(self, value: dict[str, Any]) -> None:
+        kinds = set(zip(value, map(type, value.values()), strict=True))
+        is_usual = _are_usual(value.values())
+        new = kinds - self._seen if is_usual else kinds
+        if not new:  # mostly: to see each took ten times as long
+            return
+        for key, inner in value.items():
+            if (key, type(inner)) in new:
+                if key not in self.keys:
+                    self.keys[key] = Shape()
+                self.keys[key].add(inner)
+        if is_usual:
+            self._seen |= {each for each in new if each[1] in _SETTLED}
 
     @property
     def is_object(self) -> bool:
@@ -94,6 +103,13 @@ class Shape:
 
     def _fields(self, known: Known, prefix: str, explode: str | None) -> list[tuple[str, pa.DataType]]:
         return [(key, inner.arrow(known, f"{prefix}{key}", explode)) for key, inner in self.keys.items()]
+
+
+def _are_usual(values: Iterable[Any]) -> bool:
+    """Return whether no number among values is one that pyarrow does not read as Python does."""
+    ints, floats = ([value for value in values if type(value) is kind] for kind in (int, float))
+    is_held = not ints or (min(ints) >= LEAST_INT and max(ints) <= MOST_INT)
+    return is_held and all(map(isfinite, floats))
 
 
 def _unknown(_: str) -> None:

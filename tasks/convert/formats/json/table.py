@@ -175,7 +175,8 @@ def _names_met(block: JsonBlock, columns: JsonColumns, lines: LinesRead, start: 
 def _as_rows(block: JsonBlock, schema: Schema, columns: JsonColumns, names: Sequence[str], records: int) -> NamedBlock:
     """Return the columns that have these names as rows."""
     found = {column.place.name: column for column in (*columns.objects, *columns.leaves)}
-    if any(column.rows.null_count < len(column.rows) for column in columns.leaves if column.place.name not in names):
+    unmet = found.keys() - names
+    if any(column.rows.null_count < len(column.rows) for column in columns.leaves if column.place.name in unmet):
         raise InDoubtError
     names = [name for name in names if name in found and not _is_replaced(name, names, found, block)]
     exploded = columns.exploded

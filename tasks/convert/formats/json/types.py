@@ -14,8 +14,9 @@ from tasks.convert.formats.json.columns import JsonColumn
 from tasks.convert.formats.json.lines import JsonBlock
 from tasks.convert.formats.json.rows import TIME_TYPES, json_type, texts_of
 from tasks.convert.schema.blocks import Schema
+from tasks.convert.schema.narrowing import is_narrowest
 from tasks.convert.schema.types import ARROW_TYPES, SURE_IN_FLOAT, TypeName
-from tasks.convert.schema.values import infer_type, is_narrowest, take_out
+from tasks.convert.schema.values import infer_type, take_out
 
 _FIRST_TEXTS = 100
 

@@ -1,0 +1,60 @@
+"""The narrowest type that the values of a column have, which are typed already: `null` where there are none, `long` where a float would not hold them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tasks.config import Column
+from tasks.convert.schema.types import EXACT_IN_FLOAT, TypeName, Types
+from tasks.convert.schema.values import infer_type
+
+
+def narrow_types(
+    own: Types, values: Mapping[str, pa.Array | pa.ChunkedArray], columns: Mapping[str, Column]
+) -> dict[str, TypeName]:
+    """Return the types of columns by their values, those without any as they are.
+
+    A declared type is that of a column without values too; of a timestamp only these tell whether it has a zone.
+    """
+    whole = [name for name, kind in own.items() if kind == "int" and name in values and _is_whole(values[name])]
+    may_be_long = whole if _are_long(values[name] for name in whole) else ()  # mostly none is: told of all at once
+    long = {name for name in may_be_long if _are_long([values[name]])}
+    return {
+        name: _narrow("long" if name in long else kind, values.get(name), columns.get(name))
+        for name, kind in own.items()
+    }
+
+
+def _narrow(name: TypeName, values: pa.Array | pa.ChunkedArray | None, declared: Column | None) -> TypeName:
+    if values is None or values.null_count < len(values):
+        return name
+    return "null" if declared is None or declared.type in (None, "timestamp") else name
+
+
+def _is_whole(values: pa.Array | pa.ChunkedArray) -> bool:
+    return bool(pa.types.is_integer(values.type))
+
+
+def _are_long(columns: Iterable[pa.Array | pa.ChunkedArray]) -> bool:
+    """Return whether one of the whole numbers in columns is none that a float would hold."""
+    chunks = [chunk for each in columns for chunk in (each.chunks if isinstance(each, pa.ChunkedArray) else [each])]
+    extremes = pc.min_max(pa.chunked_array(chunks, pa.int64()))
+    least, most = (extremes[name].as_py() or 0 for name in ("min", "max"))
+    return bool(most > EXACT_IN_FLOAT or least < -EXACT_IN_FLOAT)
+
+
+def is_narrowest(name: TypeName, values: pa.ChunkedArray) -> bool:
+    """Return whether a type that fits a column's values is the narrowest that does; in doubt it is not.
+
+    A type may be that of another block: a column of 1 and 2 there had 1.5 too.
+    """
+    if name == "float":
+        return not pc.all(pc.equal(pc.floor(values), values)).as_py()
+    if name == "timestamp":
+        return not pc.all(pc.equal(pc.floor_temporal(values, unit="day"), values)).as_py()
+    if name == "string":
+        return infer_type(values) == name
+    return True
