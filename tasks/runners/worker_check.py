@@ -77,6 +77,12 @@ def make_own_folder(place: Path) -> Path:
     return own
 
 
+def check_run(place: Path) -> None:
+    """Raise RunnerError on a worker where its run has ended, which has then removed the folder in which it waited."""
+    if not place.is_dir():
+        raise RunnerError(f"{this_worker()}: its run has ended")
+
+
 @contextmanager
 def place_for_workers(home: Path) -> Iterator[Path]:
     """Yield a new folder in which workers make what the run then takes; one that a killed run left is removed by the next."""

@@ -22,6 +22,8 @@ from tasks.runners.worker_check import expected_of_workers, tell_mistakes
 
 Value = TypeVar("Value")
 
+_HEEDS_S = 0.5
+
 
 @dataclass(frozen=True)
 class Ended:
@@ -74,13 +76,20 @@ class StageWorkers:
             raise
         return await asyncio.to_thread(self._end, future)
 
-    def call(self, task: Any, **parameters: Any) -> Any:
-        """Return the same for a thread that waits for it."""
+    def call(self, task: Any, stop: Event, **parameters: Any) -> Any:
+        """Return the same for a thread that waits for it until `stop` is set.
+
+        Raises:
+            CancelledError: it is.
+
+        """
         future, ended = self._submit(task, parameters), Event()
         future.add_done_callback(lambda _: ended.set())
-        while (
-            not ended.wait(absence.LOOKS_EVERY_S) and self._open is not None
-        ):  # they are left where the run is cancelled
+        while not ended.wait(_HEEDS_S) and self._open is not None:  # they are left where the run is cancelled
+            if stop.is_set():
+                with suppress(Exception):  # of a cluster that is gone
+                    future.wrapped_future.cancel()
+                raise asyncio.CancelledError
             self._look()
         return self._end(future).value
 

@@ -57,9 +57,15 @@ def _preload_of(table: MadeTable) -> tuple[str, ...]:
 
 
 def write_function(
-    name: str, table: MadeTable, tables: Mapping[str, Path], staged: Path
+    name: str,
+    table: MadeTable,
+    tables: Mapping[str, Path],
+    staged: Path,
+    look: Callable[[], None] | None = None,
 ) -> tuple[Path, dict[str, str]]:
     """Call a table's function; return the Parquet file of the rows it returns, in `staged`, and the hashes of its modules' files.
+
+    `look` is called every second meanwhile; what it raises ends the function.
 
     Raises:
         TableError: it raised, returned what is no table, or was ended at its limits.
@@ -76,6 +82,7 @@ def write_function(
         time_s=table.time_limit_s,
         memory_mb=table.memory_limit_mb,
         preload=_preload_of(table),
+        look=look,
     ).outcome
     if isinstance(made, Failed):
         raise TableError(f"tables.{name}.python: {table.python}: {made.message}")

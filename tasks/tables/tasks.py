@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from prefect import task
@@ -19,7 +20,7 @@ from tasks.core.outcome import Failed, Outcome
 from tasks.core.progress import ProgressEvent, emit
 from tasks.core.storage import explain_disk_failure, hash_file
 from tasks.core.story import quiet_engine
-from tasks.runners.worker_check import make_own_folder, place_for_workers
+from tasks.runners.worker_check import check_run, make_own_folder, place_for_workers
 from tasks.runners.workers import StageWorkers
 from tasks.tables.function import write_function
 from tasks.tables.made import CallFunction, MadeTableJob, make_table
@@ -32,26 +33,32 @@ def call_elsewhere(name: str, table: MadeTable, tables: Mapping[str, Path], plac
     """Call a table's function on a worker, which writes the rows into a folder of its own within `place`.
 
     A unit of its own because it is what is done elsewhere. Not retried by Prefect:
-    where its worker is killed, the cluster runs it again.
+    where its worker is killed, the cluster runs it again. It is ended once the run
+    has ended, which has removed `place`: no cluster ends what has begun.
     """
     quiet_engine()  # in the process of a worker, which knows no flow
-    return write_function(name, table, tables, make_own_folder(place))
+    return write_function(name, table, tables, make_own_folder(place), partial(check_run, place))
 
 
-def _calling(job: MadeTableJob, workers: StageWorkers | None) -> CallFunction:
-    """Return what calls a table's function, in a process of this machine or on a worker."""
+def _calling(job: MadeTableJob, workers: StageWorkers | None, stop: threading.Event) -> CallFunction:
+    """Return what calls a table's function until `stop` is set, in a process of this machine or on a worker."""
     if workers is None:
-        return write_function
+        return partial(write_function, look=partial(_heed, stop))
 
     def call(name: str, table: MadeTable, tables: Mapping[str, Path], staged: Path) -> tuple[Path, dict[str, str]]:
         with place_for_workers(job.versions.home) as place:
             asked = {"name": name, "table": table, "tables": dict(tables), "place": place}
-            made, texts = workers.call(call_elsewhere, **asked)
+            made, texts = workers.call(call_elsewhere, stop, **asked)
             _refuse_other_texts(name, texts)
             staged.mkdir(parents=True, exist_ok=True)
             return made.replace(staged / made.name), texts
 
     return call
+
+
+def _heed(stop: threading.Event) -> None:
+    if stop.is_set():
+        raise asyncio.CancelledError
 
 
 def _refuse_other_texts(name: str, texts: Mapping[str, str]) -> None:
@@ -80,7 +87,7 @@ async def make_one(
         async with exclusive_lock(job.versions.home, held):
             try:
                 work = asyncio.ensure_future(
-                    asyncio.to_thread(make_table, job, stop, fresh=fresh, call=_calling(job, workers))
+                    asyncio.to_thread(make_table, job, stop, fresh=fresh, call=_calling(job, workers, stop))
                 )
                 made = await asyncio.shield(work)
             except asyncio.CancelledError:

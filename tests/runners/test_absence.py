@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from threading import Event
 
 import pytest
 from prefect import task
@@ -41,7 +42,7 @@ def test_a_cluster_without_a_worker_is_not_waited_for_without_end(
         with pytest.raises(RunnerError, match=told):
             asyncio.run(workers.run(sleep, seconds=0))
         with pytest.raises(RunnerError, match=told):
-            workers.call(sleep, seconds=0)
+            workers.call(sleep, Event(), seconds=0)
 
         assert f"no worker is left at {cluster.address}; the run waits 0 s for one" in caplog.messages
         workers.close()

@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -13,13 +14,22 @@ import pytest
 
 from tasks.core.errors import ConfigError, RunnerError, TableError
 from tasks.core.isolation.client import stop_call_server
-from tasks.core.storage import hash_file
+from tasks.core.storage import DataFolder, hash_file
+from tasks.runners.worker_check import place_for_workers
 from tasks.tables.function import find_function_mistakes, functions_ready
-from tasks.tables.tasks import _refuse_other_texts
-from tests.processes import children, command_of
+from tasks.tables.made import MadeTableJob
+from tasks.tables.tasks import _refuse_other_texts, call_elsewhere, make_one
+from tests.processes import children, command_of, is_running
 from tests.tables.conftest import changed, make, rows_of, written
+from tests.train.test_failures import wait_until
 
 _TABLE = "  t: {python: prepare:made, inputs: [rows]}\n"
+_STAYS = """
+import os, pathlib, time
+def made(rows):
+    pathlib.Path(__file__).with_name("pids").open("a").write(f"{os.getpid()}\\n")
+    time.sleep(600)
+"""
 _PATIENCE_S = 4.0  # a process that is asked to end has five seconds
 
 
@@ -256,3 +266,39 @@ def test_a_worker_with_another_file_of_a_function_is_refused(tmp_path: Path) -> 
         RunnerError, match=r"runner: a worker has another .*functions\.py than this machine.* tables\.sums"
     ):
         _refuse_other_texts("sums", {str(file): "0" * 64})
+
+
+def test_a_worker_ends_a_function_whose_run_has_ended(data: Path) -> None:
+    """The run has removed the folder in which it waited for the rows, and no cluster ends what has begun."""
+    table, inputs = written(data, _TABLE, prepare=_STAYS).tables["t"], {"rows": data / "tables/rows"}
+    with place_for_workers(data) as place:
+        ending = threading.Thread(target=lambda: wait_until(lambda: bool(_begun(data))) or place.rename(data / "gone"))
+        ending.start()
+
+        with pytest.raises(RunnerError, match=r"the worker \S+ \(process \d+\): its run has ended"):
+            call_elsewhere.fn("t", table, inputs, place)
+
+    ending.join()
+    (pid,) = _begun(data)
+    wait_until(lambda: not is_running(pid))
+
+
+async def test_a_cancelled_table_ends_its_function(data: Path) -> None:
+    """It is not called again when the process of functions ends."""
+    config = await asyncio.to_thread(written, data, _TABLE, prepare=_STAYS)
+    job = MadeTableJob("t", config.tables["t"], ("rows",), DataFolder.at(data), config.name)
+    making = asyncio.ensure_future(make_one.fn(job, "t", fresh=False))
+    await asyncio.to_thread(wait_until, lambda: bool(_begun(data)))
+
+    making.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await making
+
+    (pid,) = await asyncio.to_thread(_begun, data)
+    await asyncio.to_thread(wait_until, lambda: not is_running(pid))
+
+
+def _begun(data: Path) -> list[int]:
+    """Return the processes in which a function that stays was called."""
+    pids = data / "pids"
+    return [int(line) for line in pids.read_text().split("\n")[:-1]] if pids.is_file() else []

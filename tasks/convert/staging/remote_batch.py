@@ -14,7 +14,7 @@ from tasks.convert.staging.context import ColumnOrder, ConversionContext, Conver
 from tasks.core.errors import ConfigError, RunnerError
 from tasks.core.registry import add_extension
 from tasks.runners.environment import Environment
-from tasks.runners.worker_check import cure_of, make_own_folder, tell_differences, this_worker, unreached
+from tasks.runners.worker_check import check_run, cure_of, make_own_folder, tell_differences, this_worker, unreached
 
 
 class RemoteBatch:
@@ -62,8 +62,7 @@ class RemoteBatch:
 
     def check_run(self) -> None:
         """Raise RunnerError where the run has ended, which has then removed what it waited for."""
-        if not (self.root / self.place).is_dir():
-            raise RunnerError(f"{this_worker()}: its run has ended")
+        check_run(self.root / self.place)
 
     def _check(self) -> None:
         """Raise unless this process has the run's packages, code and kinds, and reaches the first of its files."""

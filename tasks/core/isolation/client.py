@@ -29,6 +29,7 @@ _SERVE = "from tasks.core.isolation.server import main; main()"  # not -m: what 
 _SOCKET = "calls"
 _STOP_S = 5.0
 _TRIES = 2  # of a call whose server was killed, and its process with it
+_LOOKS_S = 1.0
 _DYING_S = 0.5  # a server that was killed is connected to for a moment longer, until its last thread has ended
 _ADDRESS_BYTES = 100  # of a socket: Linux has room for 107 and macOS for 103
 _CAUSES = {
@@ -57,15 +58,17 @@ def run_isolated(
     memory_mb: int | None = None,
     preload: tuple[str, ...] = (),
     extensions: tuple[str, ...] = (),
+    look: Callable[[], None] | None = None,
 ) -> Call:
     """Return what comes of a function, named as `module:function`, called in a process of its own.
 
     This process does not import the module. The other one is killed after `time_s` seconds, or when it holds more than
     `memory_mb` MiB of its own. `preload` names modules that are imported, and functions
     `module:function` that are called, once for all calls; `extensions` are known there by their paths.
+    `look` is called every second meanwhile; what it raises ends the call.
     """
     request = Request(pickle.dumps((function, arguments)), time_s, memory_mb, preload, extensions)
-    return next(_call(ending, request) for ending in _endings(request))
+    return next(_call(ending, request) for ending in _endings(request, look))
 
 
 def each_isolated(
@@ -238,7 +241,7 @@ def stop_call_server() -> None:
     _servers.stop()
 
 
-def _endings(request: Request) -> Iterator[Ending]:
+def _endings(request: Request, look: Callable[[], None] | None = None) -> Iterator[Ending]:
     """Yield what a request yields, and how it ended; where its server was killed, another one is asked, as the call was not to blame."""
     yielded = 0
     for _ in range(_TRIES):
@@ -246,7 +249,7 @@ def _endings(request: Request) -> Iterator[Ending]:
             connection = _servers.connection(request.preload)
             connection.send(request)
             for number in itertools.count():
-                ending: Ending = connection.recv()
+                ending = _receive(connection, look)
                 if ending.how != "yielded":
                     break
                 if number >= yielded:  # the server before has told the others
@@ -264,6 +267,13 @@ def _endings(request: Request) -> Iterator[Ending]:
             yield ending
             return
     yield Ending("signal", signal.SIGKILL)
+
+
+def _receive(connection: Connection, look: Callable[[], None] | None) -> Ending:
+    while look is not None and not connection.poll(_LOOKS_S):
+        look()
+    ending: Ending = connection.recv()
+    return ending
 
 
 def _explain(ending: Ending, request: Request) -> str:
