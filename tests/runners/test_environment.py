@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from importlib.metadata import packages_distributions
 from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
+from packaging.utils import canonicalize_name
 
-from tasks.runners.environment import Environment, declared_packages
+from tasks.runners.environment import OF_THE_RUN_ALONE, Environment, declared_packages
 from tasks.runners.worker_check import Expected, cure_of, tell_mistakes
 from tests.documented import PROJECT
 
@@ -26,7 +29,7 @@ def worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ProcessP
 
 
 def test_what_parses_and_writes_values_is_compared() -> None:
-    """All that Tidemill declares, by its own declaration: a reader of workbooks of another version reads other cells."""
+    """By what Tidemill declares, not by a list of its own: a reader of workbooks of another version reads other cells."""
     here = Environment.here()
     other = Environment({**here.versions, "python-calamine": "0.1", "msgspec": "0.2"}, here.code)
 
@@ -40,11 +43,31 @@ def test_what_parses_and_writes_values_is_compared() -> None:
         "python-calamine",
         "msgspec",
     } <= here.versions.keys()
-    assert here.versions.keys() == {"python", "tidemill", *(each.name for each in declared_packages())}
     (told,) = other.differences(here)
     assert f"python-calamine {here.versions['python-calamine']} instead of 0.1" in told
     assert f"msgspec {here.versions['msgspec']} instead of 0.2" in told
     assert list(here.differences(here)) == []
+
+
+def test_what_gives_no_value_on_a_worker_is_not_compared() -> None:
+    """Those that stand for it are declared, and nothing that workers do imports them; all else that is declared is compared."""
+    declared = {each.name for each in declared_packages()}
+    elsewhere = {"train/scoring", "train/plots"}  # the endpoint, and the pictures of a leaderboard
+    folders = [PROJECT / "tasks" / name for name in ("convert", "tables", "train")]
+    files = [file for folder in folders for file in folder.rglob("*.py")]
+    imported = {
+        name
+        for file in files
+        if not any(file.is_relative_to(PROJECT / "tasks" / each) for each in elsewhere)
+        for name in re.findall(r"^ *(?:import|from) (\w+)", file.read_text(), re.MULTILINE)
+    }
+
+    assert {"python", "tidemill", *declared - OF_THE_RUN_ALONE} == Environment.here().versions.keys()
+    assert declared >= OF_THE_RUN_ALONE
+    assert {"pyarrow", "sklearn", "pandas"} <= imported
+    packages = {name: {*map(canonicalize_name, of)} for name, of in packages_distributions().items()}
+    assert set().union(*packages.values()) >= OF_THE_RUN_ALONE
+    assert not [name for name in imported if OF_THE_RUN_ALONE & packages.get(name, set())]
 
 
 def test_a_worker_that_holds_older_code_of_an_extension_is_told(worker: ProcessPoolExecutor, tmp_path: Path) -> None:
