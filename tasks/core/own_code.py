@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import os
 import sys
@@ -11,6 +12,7 @@ from importlib.machinery import ModuleSpec
 from importlib.metadata import packages_distributions, version
 from importlib.util import find_spec
 from pathlib import Path
+from types import MappingProxyType
 
 from tasks.core.storage import hash_file
 
@@ -18,6 +20,8 @@ MISSING = "not installed"
 _HASH_CHARACTERS = 16
 _CACHES = "__pycache__"
 _BYTECODE = (".pyc", ".pyo")
+_INSTALLED = frozenset({"site-packages", "dist-packages"})
+_OWN = "tasks"
 
 
 def code_versions(packages: Iterable[str]) -> dict[str, str]:
@@ -30,9 +34,12 @@ def code_versions(packages: Iterable[str]) -> dict[str, str]:
 
 
 def hash_package(package: str) -> str:
-    """Return a hash of all files of a package, or of a module that is one, by its first name."""
+    """Return a hash of all files of a package, or of a module that is one, by its first name, and of modules beside it that it imports."""
     spec = _find(package)
-    return MISSING if spec is None else _hash(*_places(spec))[:_HASH_CHARACTERS]
+    if spec is None:
+        return MISSING
+    folders, single = _places(spec)
+    return _hash(folders, single, _find_beside(package, [*folders, *single]))[:_HASH_CHARACTERS]
 
 
 @lru_cache(maxsize=1)
@@ -70,8 +77,41 @@ def _places(spec: ModuleSpec) -> tuple[list[Path], list[Path]]:
     return (single, []) if single and not single[0].is_file() else (folders, single)  # a module in an archive
 
 
-def _hash(folders: Iterable[Path], single: Iterable[Path]) -> str:
-    files = {path.name: path for path in single}
+def _find_beside(package: str, places: Iterable[Path]) -> dict[str, Path]:
+    """Return the files of modules beside a package that it imports, and of those that these import; none beside Tidemill, or installed packages."""
+    found: dict[str, Path] = {}
+    for place in places:
+        if package == _OWN or _INSTALLED & {*place.parts}:
+            continue
+        known, waiting = {_OWN, package}, [*_sources(place)]
+        while waiting:
+            new = _imported(waiting.pop()) - known
+            known |= new
+            for beside in (each for name in new for each in (place.parent / name, place.parent / f"{name}.py")):
+                found |= {f"../{path.relative_to(place.parent)}": path for path in _sources(beside)}
+                waiting += _sources(beside)
+    return found
+
+
+def _sources(place: Path) -> list[Path]:
+    """Return the files of Python code at a place: a file, or a folder and those in it."""
+    found = [place] if place.suffix == ".py" else place.rglob("*.py")
+    return [path for path in found if path.is_file()]
+
+
+def _imported(file: Path) -> set[str]:
+    """Return the first names of the modules that a file imports by these, wherever in it."""
+    try:
+        nodes = [*ast.walk(ast.parse(file.read_bytes()))]
+    except (SyntaxError, ValueError):  # which its import tells
+        return set()
+    named = [each.name for node in nodes if isinstance(node, ast.Import) for each in node.names]
+    named += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom) and not node.level]
+    return {name.partition(".")[0] for name in named}
+
+
+def _hash(folders: Iterable[Path], single: Iterable[Path], beside: Mapping[str, Path] = MappingProxyType({})) -> str:
+    files = {**{path.name: path for path in single}, **beside}
     for folder in reversed([*folders]):  # of two portions of a package the first one's modules are imported
         files |= dict(_within(folder))
     told = hashlib.sha256()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import Any
 
@@ -50,6 +51,10 @@ class Absence:
             self._since = None
         elif self._since is None:
             self._since = now
-            warn(f"no worker is left at {where}; the run waits {WAITS_S:.0f} s for one")
+            until = datetime.now(UTC).astimezone() + timedelta(seconds=WAITS_S)
+            warn(
+                f"no worker is left at {where}; the run goes on if one is there by {until:%H:%M:%S}, within {WAITS_S:.0f} s, "
+                "and fails then"
+            )
         elif now - self._since > WAITS_S:
             raise RunnerError(f"runner: no worker has been at {where} for {WAITS_S:.0f} s; {cure}, and run again")

@@ -272,7 +272,12 @@ def test_a_worker_ends_a_function_whose_run_has_ended(data: Path) -> None:
     """The run has removed the folder in which it waited for the rows, and no cluster ends what has begun."""
     table, inputs = written(data, _TABLE, prepare=_STAYS).tables["t"], {"rows": data / "tables/rows"}
     with place_for_workers(data) as place:
-        ending = threading.Thread(target=lambda: wait_until(lambda: bool(_begun(data))) or place.rename(data / "gone"))
+
+        def end_run() -> None:
+            wait_until(lambda: _begun(data))
+            place.rename(data / "gone")
+
+        ending = threading.Thread(target=end_run)
         ending.start()
 
         with pytest.raises(RunnerError, match=r"the worker \S+ \(process \d+\): its run has ended"):
@@ -288,7 +293,7 @@ async def test_a_cancelled_table_ends_its_function(data: Path) -> None:
     config = await asyncio.to_thread(written, data, _TABLE, prepare=_STAYS)
     job = MadeTableJob("t", config.tables["t"], ("rows",), DataFolder.at(data), config.name)
     making = asyncio.ensure_future(make_one.fn(job, "t", fresh=False))
-    await asyncio.to_thread(wait_until, lambda: bool(_begun(data)))
+    await asyncio.to_thread(wait_until, lambda: _begun(data))
 
     making.cancel()
     with pytest.raises(asyncio.CancelledError):
