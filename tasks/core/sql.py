@@ -19,12 +19,14 @@ import pyarrow.parquet as pq
 
 from tasks.core.errors import LateQueryError, QueryError
 from tasks.core.memory import find_memory
-from tasks.core.tables import as_pattern, find_alike, list_parts, parts_as_sql, quote_name, quote_text
+from tasks.core.tables import as_pattern, explain_gone, find_alike, list_parts, parts_as_sql, quote_name, quote_text
 
 _WATCHED_EVERY_S = 0.1
 _MIB = 2**20
 _CTRL_C = "Query interrupted"  # what DuckDB makes of a Ctrl-C that comes within a query of the main thread
 _WRITTEN = re.compile(r'file \\?"([^"\\]+)')
+_GONE = re.compile(r'(?:No files found that match the pattern|Cannot open file) \\?"([^"\\]+)')
+_ESCAPED = re.compile(r"\[([*?\[])\]")  # as a pattern has it
 _CANDIDATES = re.compile(r"^(Candidate bindings|Did you mean).*", re.MULTILINE)
 
 
@@ -91,7 +93,8 @@ def opened_tables(
         "temp_directory": str(spill),
         "memory_limit": f"{memory}MiB",
     }
-    reach = [path for folder in tables.values() for path in (folder.resolve(), as_pattern(folder.resolve()))]
+    tables = {name: folder.resolve() for name, folder in tables.items()}  # of one version each, whatever runs commit
+    reach = [path for folder in tables.values() for path in (folder, as_pattern(folder))]
     if output is not None:
         reach += [output.resolve(), as_pattern(output.resolve())]
     with duckdb.connect(config=config) as connection:
@@ -128,7 +131,7 @@ def explained(key: str, tables: Mapping[str, Path], limits_at: str) -> Iterator[
         raise QueryError(told) from None
     except duckdb.Error as error:
         raise_if_full(error)
-        refuse_damaged(tables)
+        refuse_damaged(tables, error)
         told = f"{explain_sql(error)}; correct the SQL ({_list_tables(tables)})"
         raise QueryError(f"{key}: {told}") from None
     except RuntimeError as error:
@@ -238,11 +241,11 @@ def explain_sql(error: duckdb.Error) -> str:
 
 
 def _create_view(connection: duckdb.DuckDBPyConnection, name: str, folder: Path) -> None:
-    parts = parts_as_sql(folder.resolve())
+    parts = parts_as_sql(folder)
     try:
         connection.execute(f"CREATE VIEW {quote_name(name)} AS SELECT * FROM {parts}")  # noqa: S608 - quoted names
     except duckdb.Error as error:
-        refuse_damaged({name: folder})
+        refuse_damaged({name: folder}, error)
         raise QueryError(f"table {name!r} cannot be read: {explain_sql(error)}; convert its source again") from None
 
 
@@ -253,16 +256,24 @@ def _list_tables(tables: Mapping[str, Path]) -> str:
     return there + (f"; without rows yet: {', '.join(empty)}" if empty else "")
 
 
-def refuse_damaged(tables: Mapping[str, Path]) -> None:
-    """Raise where a part of a table is damaged: then no SQL is to be corrected.
+def refuse_damaged(tables: Mapping[str, Path], error: Exception) -> None:
+    """Raise where a part of a table is damaged, or gone, as the error of a query of them tells: then no SQL is to be corrected.
 
     Raises:
         QueryError: one is.
 
     """
+    if tables and (told := find_gone(error)):
+        raise QueryError(told)
     for folder in tables.values():
         for part in list_parts(folder):
             _read_names(part)
+
+
+def find_gone(error: Exception) -> str:
+    """Return the sentence for an error of a query of which a part is gone since its table was opened; nothing for another."""
+    found = _GONE.search(str(error))
+    return explain_gone(_ESCAPED.sub(r"\1", found[1])) if found else ""
 
 
 def _columns_of(folder: Path) -> list[str]:

@@ -79,10 +79,19 @@ def _has_no_number(column: pa.ChunkedArray) -> bool:
 
 
 def parts_as_sql(folder: Path) -> str:
-    """Return the SQL that reads the parts of a table, their columns brought together by name."""
-    return (
-        f"read_parquet({quote_text(f'{as_pattern(folder)}/**/{_PARTS}')}, union_by_name=true, hive_partitioning=false)"
-    )
+    """Return the SQL that reads the parts that a table has now, their columns brought together by name.
+
+    They are named, not a pattern: of a version that is removed meanwhile, part by part, a
+    pattern would match those that are left, and the table be a smaller one.
+    """
+    parts = sorted(list_parts(folder), key=lambda part: (len(part.parts), part))  # as a pattern has them
+    files = ", ".join(quote_text(as_pattern(part)) for part in parts)
+    return f"read_parquet([{files}], union_by_name=true, hive_partitioning=false)"
+
+
+def explain_gone(part: str) -> str:
+    """Return the sentence for a part that was there when its table was opened."""
+    return f"{part}: is gone, as its table was made anew, or removed, while it was read; run again"
 
 
 def files_as_sql(paths: Iterable[Path], *, located: bool = False) -> str:

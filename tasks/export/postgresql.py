@@ -100,7 +100,7 @@ class PostgresqlTarget:
             with closing(dbapi.connect(full_address(self._address, self._password), autocommit=False)) as connection:
                 yield connection.cursor()
         except dbapi.Error as error:
-            refuse_damaged(tables or {})  # the rows are read as they are copied
+            refuse_damaged(tables or {}, error)  # the rows are read as they are copied
             raise ExportError(f"{self.place}: {self._explain(error)}") from None
 
     def _explain(self, error: Any) -> str:

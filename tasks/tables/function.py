@@ -23,7 +23,7 @@ from tasks.core.isolation.client import leave_call_server, run_isolated, start_c
 from tasks.core.outcome import Failed
 from tasks.core.storage import hash_file
 from tasks.core.suggestions import did_you_mean
-from tasks.core.tables import bounded_columns, list_parts
+from tasks.core.tables import bounded_columns, explain_gone, list_parts
 
 if TYPE_CHECKING:  # half a second to import, which each function would wait for
     from tasks.config import MadeTable, Pipeline
@@ -195,8 +195,21 @@ def _files_beside(module: ModuleType) -> dict[str, str]:
 
 
 def _read(folder: Path) -> pa.Table:
-    parts = [read_part(part) for part in list_parts(folder)]
+    """Return the rows of a table: of the version that is the current one now, whichever is when its last part is read.
+
+    Raises:
+        TableError: that version is gone meanwhile.
+
+    """
+    parts = [_read_part(part) for part in list_parts(folder.resolve())]
     return pa.concat_tables(parts, promote_options="permissive") if parts else pa.table({})
+
+
+def _read_part(part: Path) -> pa.Table:
+    try:
+        return read_part(part)
+    except FileNotFoundError:
+        raise TableError(explain_gone(str(part))) from None
 
 
 def _as_frame(table: pa.Table) -> Any:

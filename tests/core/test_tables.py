@@ -12,6 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tasks.config import QueryLimits
+from tasks.core.errors import QueryError
+from tasks.core.sql import explained, opened_tables
 from tasks.core.tables import files_as_sql, folder_of_value, list_parts, parts_as_sql, table_of
 from tests.test_architecture import MODULES, PROJECT, name
 
@@ -70,3 +73,30 @@ def test_a_path_tells_its_table(tmp_path: Path) -> None:
 
     assert table_of(tmp_path / "rows" / "x-1" / "a.parquet") == tmp_path / "rows"
     assert table_of(tmp_path / "a.parquet") is None
+
+
+def test_who_reads_a_version_that_is_removed_meanwhile_never_has_a_smaller_table(tmp_path: Path) -> None:
+    """Its parts go one by one; which one is gone is told, and that the query is to be run again, not corrected."""
+    link = tmp_path / "[rows]"
+    link.symlink_to("1")
+    for version, part_name in ((1, "b"), (1, "k-x/z"), (1, "k/y"), (1, "k/a"), (1, "a"), (2, "a")):
+        part = tmp_path / f"{version}/{part_name}.parquet"
+        part.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(pa.table({"n": [part_name]}), part)
+    pattern = f"read_parquet('{tmp_path}/1/**/*.parquet', hive_partitioning=false)"
+
+    with opened_tables({"rows": link}, tmp_path / "spill", QueryLimits()) as connection:
+        link.unlink()
+        link.symlink_to("2")
+        whole = connection.execute("SELECT n FROM rows").fetchall()
+        assert whole == duckdb.execute(f"FROM {pattern}").fetchall()
+        (tmp_path / "1/k/y.parquet").unlink()
+        with (
+            pytest.raises(
+                QueryError, match=rf"^{tmp_path}/1/k/y\.parquet: is gone, as its table was made anew.*; run again$"
+            ),
+            explained("q", {"rows": link}, "q"),
+        ):
+            connection.execute("SELECT count(*) FROM rows")
+
+    assert len(whole) == 5

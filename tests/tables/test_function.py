@@ -10,12 +10,16 @@ import threading
 import time
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from tasks.convert.parts.part import read_part
 from tasks.core.errors import ConfigError, RunnerError, TableError
 from tasks.core.isolation.client import stop_call_server
 from tasks.core.storage import DataFolder, hash_file
 from tasks.runners.worker_check import place_for_workers
+from tasks.tables import function
 from tasks.tables.function import find_function_mistakes, functions_ready
 from tasks.tables.made import MadeTableJob
 from tasks.tables.tasks import _refuse_other_texts, call_elsewhere, make_one
@@ -307,3 +311,29 @@ def _begun(data: Path) -> list[int]:
     """Return the processes in which a function that stays was called."""
     pids = data / "pids"
     return [int(line) for line in pids.read_text().split("\n")[:-1]] if pids.is_file() else []
+
+
+def test_a_function_is_given_one_version_of_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That which was the current one as it was opened, though another run takes its place between two parts; or it is told."""
+    for version in (1, 2):
+        (tmp_path / str(version)).mkdir()
+        for part in ("a", "b"):
+            pq.write_table(pa.table({"version": [version]}), tmp_path / f"{version}/{part}.parquet")
+    link = tmp_path / "rows"
+    link.symlink_to("1")
+
+    def read_and_replace(part: Path) -> pa.Table:
+        link.unlink()
+        link.symlink_to("2")
+        return read_part(part)
+
+    monkeypatch.setattr(function, "read_part", read_and_replace)
+    assert function._read(link).to_pydict() == {"version": [1, 1]}
+
+    def read_and_remove(part: Path) -> pa.Table:
+        (tmp_path / "2/b.parquet").unlink(missing_ok=True)
+        return read_part(part)
+
+    monkeypatch.setattr(function, "read_part", read_and_remove)
+    with pytest.raises(TableError, match=r"/2/b\.parquet: is gone, as its table was made anew"):
+        function._read(link)

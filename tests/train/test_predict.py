@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
@@ -16,9 +17,10 @@ import pytest
 
 from tasks.config import QueryLimits
 from tasks.core.errors import ConfigError, TableError, TrainingError
+from tasks.core.sql import stream_result
 from tasks.train.data.features import features_of, read_frame
 from tasks.train.predict.batches import predict_rows
-from tasks.train.predict.inputs import read_input
+from tasks.train.predict.inputs import Input, read_batches, read_input
 from tasks.train.predict.prediction import Prediction
 from tasks.train.registry import list_versions, load_model
 from tasks.train.tasks import predict_input
@@ -326,3 +328,17 @@ def test_a_query_of_rows_is_stopped(data: Path, tmp_path: Path) -> None:
 
     with pytest.raises(TrainingError, match=r"prediction.query: was stopped; run it again"):
         predict_file(data, ENDLESS, tmp_path / "out.parquet", stop=stop)
+
+
+def test_a_part_that_is_gone_while_rows_are_predicted_is_told(tmp_path: Path) -> None:
+    """Of a table, which another run may have made anew twice; not as a mistake of its rows."""
+    part = write(tmp_path / "part.parquet", {"n": [1]})
+    with duckdb.connect() as connection:
+        connection.execute(f"CREATE VIEW rows AS FROM '{part}'")
+        part.unlink()
+
+        def stream() -> Iterator[pa.RecordBatch]:
+            yield from stream_result(connection, "FROM rows", 10)
+
+        with pytest.raises(TrainingError, match=rf"^{part}: is gone, as its table was made anew, .*; run again$"):
+            list(read_batches(stream(), Input("table", "rows")))

@@ -17,7 +17,15 @@ import pyarrow.parquet as pq
 
 from tasks.config import QueryLimits
 from tasks.core.errors import ConfigError, TrainingError
-from tasks.core.sql import check_query, explain_sql, opened_tables, plain_column, refuse_damaged, stream_result
+from tasks.core.sql import (
+    check_query,
+    explain_sql,
+    find_gone,
+    opened_tables,
+    plain_column,
+    refuse_damaged,
+    stream_result,
+)
 from tasks.core.sql_nodes import find_tables, parse_tree
 from tasks.core.storage import fingerprint
 from tasks.core.suggestions import did_you_mean
@@ -155,7 +163,7 @@ def opened(
             columns |= _typed_nulls(connection, foreign_kinds(feature_kinds, schema), source, feature_kinds)
             stream = stream_result(connection, _select(columns, source), bounds.batch_rows)
         except duckdb.Error as error:
-            refuse_damaged(views)
+            refuse_damaged(views, error)
             raise TrainingError(f"{rows}: {explain_sql(error)}; correct it") from None
         if mistakes := differences(feature_kinds, stream.schema, str(rows)):
             raise ConfigError(mistakes)
@@ -188,6 +196,8 @@ def read_batches(stream: Any, rows: Input) -> Iterator[pa.RecordBatch]:
             if batch.num_rows:
                 yield batch
     except (duckdb.Error, OSError, pa.ArrowException) as error:  # Arrow hands DuckDB's errors on as OSError
+        if rows.kind in {"table", "query"} and (told := find_gone(error)):
+            raise TrainingError(told) from None
         first = str(error).strip().splitlines()[0]
         raise TrainingError(f"{rows}: {first.removeprefix('Invalid Input Error: ')}") from None
 
