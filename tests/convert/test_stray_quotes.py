@@ -84,6 +84,21 @@ def test_a_record_on_a_border_below_a_stray_quote_is_a_row(
     assert next(row["name"] for row in read_rows(tmp_path) if str(row["id"]) == "100") == note.strip('"')
 
 
+def test_a_field_of_many_lines_like_records_is_one_wherever_a_block_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Below a stray quote too, and where the line in which it begins has the delimiters of a record: it is waited for."""
+    log = "what was done:\n" + "1,ok,2\n" * 20 + "end"
+    text = "\n".join(["id,name,note", *lines(p20='20,"5 inch,2.5', p100=f'100,x,"{log}"'), ""])
+    monkeypatch.setattr(staging, "BLOCK_BYTES", text.index("1,ok,2") + 70)
+    write_files(tmp_path, a_csv=text)
+
+    table = make_table(tmp_path, files_source())
+
+    assert (table.rows_received, table.rows_table) == (1_000, 999)
+    assert next(row["note"] for row in read_rows(tmp_path) if row["id"] == 100) == log
+
+
 def test_a_block_ends_below_a_stray_quote_that_another_closes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Fields of several lines below it are records, though their lines are none: the block does not grow for them."""
     rows = [f'{number},{number / 4},"two\nlines"' for number in range(1_000)]

@@ -26,7 +26,7 @@ csv.field_size_limit(sys.maxsize)
 
 _SENTINEL = "end"
 _NOWHERE = np.empty(0, np.int64)
-_LINES_AWAITED = 10_000  # below a quote that opens where its line is no record by itself
+_BYTES_AWAITED = 1024 * 1024  # below a quote that opens: a field of lines like records is seldom longer
 UNCLOSED = "a quote is not closed"
 UNDECODABLE = "not in the file's encoding"
 
@@ -190,8 +190,8 @@ class Records:
         lines = lines[~(self.laid.is_first[lines] & (lines < self.laid.open))]
         lines = lines[self.laid.alone.find_ends(lines) > count]
         is_stray = self._alike.are_records(lines + 1, np.full(len(lines), count))
-        is_awaiting = is_stray & (lines >= count - _LINES_AWAITED)
-        is_stray[is_awaiting] = self.laid.alone.are_divided(self._width)[lines[is_awaiting]]
+        # Also a field of many such lines may be closed, wherever the block is cut.
+        is_stray &= self.laid.starts[lines] < len(self._text) - _BYTES_AWAITED
         return None if is_stray.all() else int(lines[~is_stray][0])
 
     def locate(self, indices: Iterable[int]) -> pa.Table:
