@@ -57,7 +57,7 @@ async def as_parquet(
     types = {name: _TYPES[kind] for name, kind in version.features.items() if kind in _TYPES}
     place = await asyncio.to_thread(lambda: _make_folder(folder.predictions(pipeline)))
     try:
-        like = await asyncio.to_thread(lambda: find_like(folder.tables(), pipeline, types))
+        like = await asyncio.to_thread(lambda: find_like(folder.read_manifests(), pipeline, types))
         single = await convert_single(Path(given_rows.text), types, place, convert, like)
         rejects = Rejects(single.rejected, single.reason, single.rejects)
         yield replace(given_rows, parts=single.parts, rejects=rejects, warnings=single.warnings)

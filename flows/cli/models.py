@@ -110,9 +110,7 @@ def name_of(pipeline: str, data: Path) -> str:
     """
     if Path(pipeline).is_file():
         return load_pipeline(Path(pipeline)).name
-    folder = DataFolder.at(data)
-    folder.fetch_all("models")
-    there = sorted(each.name for each in folder.models("x").parent.glob("*/"))
+    there = DataFolder.at(data).model_names()
     if pipeline in there:
         return pipeline
     known = f"{data} has models of {', '.join(there)}" if there else f"{data} has no models yet"

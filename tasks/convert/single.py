@@ -19,7 +19,7 @@ from tasks.convert.table.conversion import Convert, draft_table
 from tasks.convert.table.draft import Draft
 from tasks.convert.table.guesses import warn_of_guesses
 from tasks.convert.table.job import make_job
-from tasks.convert.table.manifest import TableManifest, read_table_manifest
+from tasks.convert.table.manifest import TableManifest, read_manifest_file
 from tasks.convert.tasks import convert_files
 from tasks.core.accounting import Account, RejectLimits, audit, errors_of
 from tasks.core.errors import ConfigError, TableError
@@ -43,8 +43,8 @@ class SingleFile:
     warnings: tuple[str, ...] = ()
 
 
-def find_like(tables: Mapping[str, Path], pipeline: str, types: Mapping[str, ColumnType]) -> FilesSource | None:
-    """Return what is declared of the one source of a pipeline whose table has all of these columns; None where several have, or none.
+def find_like(tables: Iterable[bytes], pipeline: str, types: Mapping[str, ColumnType]) -> FilesSource | None:
+    """Return what is declared of the one source of a pipeline whose table, by its manifest, has all of these columns; None where several have, or none.
 
     Raises:
         ConfigError: it is declared in a way that is not known, as by an extension that is not there.
@@ -52,8 +52,11 @@ def find_like(tables: Mapping[str, Path], pipeline: str, types: Mapping[str, Col
     """
     found = [
         manifest
-        for manifest in map(read_table_manifest, tables.values())
-        if manifest.declared and manifest.pipeline in ("", pipeline) and types.keys() <= manifest.types.keys()
+        for manifest in map(read_manifest_file, tables)
+        if manifest is not None
+        and manifest.declared
+        and manifest.pipeline in ("", pipeline)
+        and types.keys() <= manifest.types.keys()
     ]
     if len(found) != 1:
         return None

@@ -16,9 +16,18 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from tasks.core.bucket.opened import address_of, bucket_of, fetch, fetch_all, list_names, mirror_of, open_bucket
+from tasks.core.bucket.opened import (
+    address_of,
+    bucket_of,
+    fetch,
+    fetch_all,
+    list_names,
+    mirror_of,
+    open_bucket,
+    read_of_each,
+)
 from tasks.core.errors import ConfigError
-from tasks.core.tables import is_table, table_of
+from tasks.core.tables import MANIFEST, is_table, table_of
 
 Value = TypeVar("Value")
 
@@ -117,8 +126,22 @@ class DataFolder:
 
     def table_names(self) -> list[str]:
         """Return the names of the tables that are there, or in the bucket, of which nothing is fetched."""
-        here = (folder.name for folder in (self.root / "tables").glob("*/"))
-        return sorted({*here, *list_names(self.root, "tables")})
+        return self._names("tables")
+
+    def model_names(self) -> list[str]:
+        """Return the names of the pipelines of which models are there, or in the bucket, of which nothing is fetched."""
+        return self._names("models")
+
+    def _names(self, kind: str) -> list[str]:
+        here = (folder.name for folder in (self.root / kind).glob("*/"))
+        return sorted({*here, *list_names(self.root, kind)})
+
+    def read_manifests(self) -> list[bytes]:
+        """Return the manifest of every table that is there, or in the bucket, of which nothing else is fetched."""
+        if mirror_of(self.root) is not None:
+            return read_of_each(self.root, "tables", lambda name: f".manifests/{name}.json")
+        manifests = (self.root / "tables" / name / MANIFEST for name in self.table_names())
+        return [path.read_bytes() for path in manifests if path.is_file()]
 
     def rejects(self, source: str) -> Path:
         """Return the folder of the rows that could not enter a source's table."""
@@ -274,8 +297,8 @@ def read_json(path: Path) -> Any:
         return None
 
 
-def json_reader(kind: type[Value]) -> Callable[[Path], Value | None]:
-    """Return what reads the JSON value at a path as a dataclass: None where there is none, or one of another shape.
+def json_reader(kind: type[Value]) -> Callable[[Path | bytes], Value | None]:
+    """Return what reads the JSON value at a path, or of bytes, as a dataclass: None where there is none, or one of another shape.
 
     As with `read_json`, a damaged manifest is as good as absent. Keys that `kind`
     has not are passed over: a later version may have written them. A field of it
@@ -286,9 +309,9 @@ def json_reader(kind: type[Value]) -> Callable[[Path], Value | None]:
     """
     decoder = msgspec.json.Decoder(kind, dec_hook=_validate)
 
-    def read(path: Path) -> Value | None:
+    def read(given: Path | bytes) -> Value | None:
         try:
-            data = path.read_bytes()
+            data = given if isinstance(given, bytes) else given.read_bytes()
             try:
                 return decoder.decode(data)
             except msgspec.ValidationError:

@@ -65,15 +65,16 @@ def find_subject(folder: DataFolder, asked: str) -> Subject:
         ConfigError: nothing has the name, or a manifest cannot be read.
 
     """
-    section, _, name = asked.strip("/").partition("/")
-    if section in _SECTIONS and name:
-        return _SECTIONS[section](folder, name)
-    tables, models = folder.table_names(), _list_models(folder)
-    pipeline, _, rest = asked.strip("/").partition("/")
-    if pipeline in models and not (rest and pipeline in tables and not _named(rest, models[pipeline])):
-        return _find_model(folder, asked.strip("/"))
-    if pipeline in tables:
-        return _find_table(folder, asked.strip("/"))
+    asked = asked.strip("/")
+    first, _, rest = asked.partition("/")
+    if first in _SECTIONS and rest:
+        return _SECTIONS[first](folder, rest)
+    tables, versions = folder.table_names(), _list_versions(folder, first)
+    if versions and not (rest and first in tables and not _named(rest, versions)):
+        return _find_model(folder, asked)
+    if first in tables:
+        return _find_table(folder, asked)
+    models = _list_models(folder)
     if asked and (owners := [each for each, versions in models.items() if _named(asked, versions)]):
         return _find_model(folder, f"{owners[0]}/{asked}")
     known = [*models, *tables, *(version.name for versions in models.values() for version in versions)]
@@ -83,9 +84,13 @@ def find_subject(folder: DataFolder, asked: str) -> Subject:
 
 
 def _list_models(folder: DataFolder) -> dict[str, list[Version]]:
-    folder.fetch_all("models")
-    found = {path.name: list_versions(path) for path in sorted(folder.models("x").parent.glob("*/"))}
+    found = {name: list_versions(folder.models(name)) for name in folder.model_names()}
     return {name: versions for name, versions in found.items() if versions}
+
+
+def _list_versions(folder: DataFolder, pipeline: str) -> list[Version]:
+    """Return the versions of a pipeline's models, of a bucket those of this one being fetched; none of what is no pipeline's name."""
+    return list_versions(folder.models(pipeline)) if pipeline in folder.model_names() else []
 
 
 def _named(name: str, versions: Iterable[Version]) -> list[Version]:
@@ -95,10 +100,12 @@ def _named(name: str, versions: Iterable[Version]) -> list[Version]:
 
 def _find_model(folder: DataFolder, asked: str) -> Subject:
     pipeline, _, name = asked.partition("/")
-    models = _list_models(folder)
-    if pipeline not in models:
-        raise ConfigError(f"no version of {pipeline!r} is in {folder.shown}; {did_you_mean(pipeline, models)}")
-    champion, versions = read_champion(folder.models(pipeline)), models[pipeline]
+    versions = _list_versions(folder, pipeline)
+    if not versions:
+        raise ConfigError(
+            f"no version of {pipeline!r} is in {folder.shown}; {did_you_mean(pipeline, _list_models(folder))}"
+        )
+    champion = read_champion(folder.models(pipeline))
     serving = champion.version if champion else versions[-1].name
     exact = [version for version in versions if version.name == (name or serving)]
     found = exact or _named(name or serving, versions)

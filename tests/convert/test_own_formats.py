@@ -23,6 +23,7 @@ from tasks.convert.schema.misfits import NO_MISFITS, make_records
 from tasks.convert.single import find_like
 from tasks.convert.staging import file as staging
 from tasks.core.errors import ConfigError, TableError
+from tasks.core.storage import DataFolder
 from tests.convert.conftest import make_table, read_rejects, read_rows, tables_of, write_files
 from tests.documented import documented
 
@@ -210,7 +211,7 @@ def test_a_table_of_one_that_is_gone_is_told_with_what_to_give(tmp_path: Path) -
     """Who predicts by the name of a pipeline has no file that names its extensions."""
     write_files(tmp_path, a_log=GOOD)
     make_table(tmp_path, load(tmp_path))
-    tables = {"rows": tmp_path / "tables" / "rows"}
+    tables = DataFolder.at(tmp_path).read_manifests()
     known = find_like(tables, "", {"took": "float"})
     FORMATS.kinds.pop("pairs")
 

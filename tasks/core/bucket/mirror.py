@@ -252,6 +252,12 @@ class Mirror:
         found = self.store.read(snapshot_key(unit))
         return self._version(unit, *found).snapshot if found and found != "same" else Snapshot()
 
+    def read_stored(self, unit: Unit, name: str) -> bytes | None:
+        """Return the bytes of a file of a unit as it is in the bucket, of which nothing is fetched; None where it is not there."""
+        entry = self._stored(unit).files.get(name)
+        found = self.store.read(entry.key) if entry is not None else None
+        return found[0] if found and found != "same" else None
+
     def list_stored(self, *kinds: str) -> list[Unit]:
         """Return the units of which the bucket has a snapshot, of these kinds, or of all."""
         found = [(kind, each.key) for kind in kinds or KINDS for each in self.store.list(f"{SNAPSHOTS}/{kind}")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -155,6 +155,15 @@ def list_names(root: Path, kind: str) -> list[str]:
     """Return the names of the units of a kind that the bucket of a data folder has; none of a folder that is in none."""
     opened = _opened.get(root)
     return [unit.name for unit in opened.mirror.list_stored(kind)] if opened else []
+
+
+def read_of_each(root: Path, kind: str, path: Callable[[str], str]) -> list[bytes]:
+    """Return the bytes of a file of each unit of a kind that the bucket of a data folder has, by its path for a name; no unit is fetched."""
+    if (opened := _opened.get(root)) is None:
+        return []
+    units = opened.mirror.list_stored(kind)
+    read = all_at_once([partial(opened.mirror.read_stored, unit, path(unit.name)) for unit in units])
+    return [data for data in read if data is not None]
 
 
 def mirror_of(root: Path) -> Mirror | None:

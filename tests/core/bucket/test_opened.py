@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from flows.cli.models import name_of
 from tasks.config import Export
 from tasks.config.base import trust
 from tasks.core.bucket.mirror import Mirror
@@ -13,6 +15,7 @@ from tasks.core.bucket.units import Unit
 from tasks.core.errors import ConfigError
 from tasks.core.storage import DataFolder
 from tasks.export.job import ExportJob
+from tasks.reports.lineage import _list_versions, find_subject
 from tasks.tables.parts import PARQUET
 from tasks.train.predict.inputs import read_input, tables_of
 from tests.core.bucket.mirrors import put
@@ -61,3 +64,31 @@ def test_a_prediction_fetches_the_tables_that_it_names(folder: DataFolder) -> No
     assert [*folder.tables(tables_of(query, known))] == ["orders"]
     assert here_of(folder) == ["orders"]
     assert [*folder.tables()] == known
+
+
+def test_a_file_to_predict_fetches_no_table(folder: DataFolder, here: Mirror) -> None:
+    """How it is read is found by the manifests of all, of each of which the one object is read."""
+    put(here, {".manifests/shops.json": '{"pipeline": "toy"}'})
+    here.commit(Unit("tables", "shops"))
+
+    assert folder.read_manifests() == [b'{"pipeline": "toy"}']
+    assert here_of(folder) == []
+
+
+def test_lineage_and_a_pipeline_s_name_fetch_the_models_that_are_named(folder: DataFolder, here: Mirror) -> None:
+    """Those of a bucket are known by their names alone; where none has the name, all are looked at."""
+    put(here, {"models/toy/a.json": "1", "models/other/a.json": "1"})
+    here.commit_all([Unit("models", "toy"), Unit("models", "other")])
+
+    def fetched() -> list[str]:
+        return sorted(path.name for path in (folder.root / "models").glob("*"))
+
+    assert name_of("toy", Path(here.store.address)) == "toy"
+    with suppress(ConfigError):  # of a manifest that is none
+        find_subject(folder, "orders")
+    assert fetched() == []
+    assert _list_versions(folder, "toy") == []
+    assert fetched() == ["toy"]
+    with pytest.raises(ConfigError, match=r"'nobody' is no model, table or part"):
+        find_subject(folder, "nobody")
+    assert fetched() == ["other", "toy"]
