@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -16,10 +17,13 @@ import pytest
 from flows.convert import convert
 from tasks.config import FilesSource, Pipeline, Reading, load_pipeline
 from tasks.config.formats import FORMATS
-from tasks.convert.formats.format import LineFormat, WholeFormat
+from tasks.convert.files.byte_view import ByteView
+from tasks.convert.formats.format import ByteBlock, LineFormat, WholeFormat
 from tasks.convert.formats.json.rows import NullsOf
 from tasks.convert.schema.blocks import RawBlock
+from tasks.convert.schema.cast import cast_block
 from tasks.convert.schema.misfits import NO_MISFITS, make_records
+from tasks.convert.schema.target import TableTarget
 from tasks.convert.single import find_like
 from tasks.convert.staging import file as staging
 from tasks.core.errors import ConfigError, TableError
@@ -49,6 +53,19 @@ class Signed(WholeFormat):
         """Yield the numbers as one block."""
         table = pa.table({"id": pa.chunked_array([pa.array(map(str, data[4:]), pa.string())])})
         yield RawBlock(table, table.num_rows, NO_MISFITS, lambda rows: make_records(rows + 1, [""] * len(rows)))
+
+
+class SignedTwice(Signed):
+    """The same numbers twice: as texts, and as what is parsed in its thread."""
+
+    name: ClassVar[str] = "signed-twice"
+    suffixes: ClassVar[tuple[str, ...]] = (".sigs",)
+
+    def blocks(self, data: bytes, target: TableTarget) -> Iterator[RawBlock | ByteBlock]:
+        """Yield both as blocks."""
+        for block in self.read(data, target.reading, target.nulls_of):
+            yield block
+            yield ByteBlock(ByteView.of(b""), partial(cast_block, block))
 
 
 class Faulty(LineFormat):
@@ -187,6 +204,15 @@ def test_a_format_that_is_read_as_a_whole_is_a_kind_too(tmp_path: Path) -> None:
     make_table(tmp_path, load(tmp_path, "", "inbox", f"{HERE}:Signed"))
 
     assert [row["id"] for row in read_rows(tmp_path)] == [5, 6]
+
+
+def test_a_format_may_have_blocks_of_both_kinds(tmp_path: Path) -> None:
+    """One that is parsed below one of texts waits for no order of columns which the first will not tell."""
+    write_files(tmp_path, a_sigs=b"Obj\x01\x05\x06")
+
+    make_table(tmp_path, load(tmp_path, "", "inbox", f"{HERE}:SignedTwice"))
+
+    assert [row["id"] for row in read_rows(tmp_path)] == [5, 6, 5, 6]
 
 
 def test_code_that_fails_is_told_with_the_line(tmp_path: Path) -> None:

@@ -125,9 +125,9 @@ async def _convert(
 ) -> BlockResult:
     """Return what becomes of a block; where no header tells the order of its columns, it is written once the first block has."""
     is_first = name == progress.first
-    if plan.wanted is not None or file != plan.order.first or isinstance(block, RawBlock) or block.names:
-        return await workers.run(lambda: _write(_parse(block, plan), plan, name, file))
     try:
+        if plan.wanted is not None or file != plan.order.first or isinstance(block, RawBlock) or block.names:
+            return await workers.run(lambda: _write(_parse(block, plan), plan, name, file))
         parsed = await workers.run(_parse, block, plan)
         if is_first:
             plan.order.begin(file, parsed.types)
