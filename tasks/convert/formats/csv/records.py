@@ -184,7 +184,7 @@ class Records:
 
     @property
     def first_unclosed(self) -> int | None:
-        """Return the index of the first line whose quote is not closed in this block, and may be in the next: too few lines below show that it is stray, and no other quote closes it."""
+        """Return the index of the first line whose quote is not closed in this block, and may be in the next: too little below shows that it is stray, and no other quote closes it."""
         lines, count = self.unclosed, len(self.lines)
         # Of one that another quote of the block closes it is told already that it is stray, whatever comes.
         lines = lines[~(self.laid.is_first[lines] & (lines < self.laid.open))]
