@@ -14,6 +14,7 @@ import msgspec
 from tasks.core.checksums import Checksum
 from tasks.core.storage import commit, fingerprint, json_reader
 from tasks.core.tables import MANIFEST
+from tasks.raw.files import BATCHES_SUFFIX, RAW_SUFFIX
 
 LINEAGE = "lineage.json"
 _PARENTS = ".parents.json"
@@ -47,6 +48,11 @@ def make_record(kind: str, of: Iterable[str] = (), query: str = "") -> Made:
     return Made(RUN.get(), datetime.now(UTC).isoformat(timespec="seconds"), kind, tuple(of), query)
 
 
+def is_raw(name: str) -> bool:
+    """Return whether a file's name is that of a partition's raw file, which lies there or in a pack."""
+    return name.startswith("raw/") and name.endswith((RAW_SUFFIX, BATCHES_SUFFIX))
+
+
 @dataclass(frozen=True)
 class FileRecord:
     """A file, or a partition's raw file, as it was converted.
@@ -63,20 +69,17 @@ class FileRecord:
     digest: str = ""
     content: str = ""
 
-    @property
-    def is_in_store(self) -> bool:
-        """Return whether it lay in a store, or at an address: the times of such are not asked for."""
-        return not self.mtime_ns and not self.ctime_ns
+    def is_in_store(self, name: str) -> bool:
+        """Return whether it lay in a store, or at an address, by its name: the times of such are not asked for, and a packed partition has none."""
+        return not (self.mtime_ns or self.ctime_ns or is_raw(name))
 
-    @property
-    def hash(self) -> str:
+    def hash(self, name: str) -> str:
         """Return the XXH3-128 of its bytes; of a file in a store once decompressed, and nothing where it was not read as a stream."""
-        return self.content if self.is_in_store else self.digest
+        return self.content if self.is_in_store(name) else self.digest
 
-    @property
-    def tag(self) -> str:
+    def tag(self, name: str) -> str:
         """Return what a store knows its bytes by."""
-        return self.digest if self.is_in_store else ""
+        return self.digest if self.is_in_store(name) else ""
 
 
 @dataclass(frozen=True)

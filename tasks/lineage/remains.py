@@ -12,7 +12,7 @@ from tasks.core.bucket.opened import mirror_of
 from tasks.core.bucket.store import Stored
 from tasks.core.checksums import Checksum, take_checksum
 from tasks.core.storage import DataFolder
-from tasks.lineage.records import FileRecord, TableRecord, read_table_record
+from tasks.lineage.records import FileRecord, TableRecord, is_raw, read_table_record
 from tasks.raw.files import BATCHES_SUFFIX, RAW_SUFFIX, name_partition
 from tasks.raw.folder import RawFolder
 
@@ -44,11 +44,11 @@ class DataNow:
         """Return what is left of a file, or of a partition's raw file."""
         if "://" in name:
             return "elsewhere"
-        if record.is_in_store:
+        if record.is_in_store(name):
             return self._object(name, record)
         path = self._root / name
         if not path.is_file():
-            return self._piece(path, record)
+            return self._piece(path, record) if is_raw(name) else "gone"
         status = path.stat()
         if status.st_size != record.size:
             return "changed since"
@@ -86,13 +86,11 @@ class DataNow:
         found = self._stored[folder].get(name)
         if found is None:
             return "gone"
-        is_same = found.size == record.size and (found.e_tag or "").strip('"') == record.tag.strip('"')
+        is_same = found.size == record.size and (found.e_tag or "").strip('"') == record.tag(name).strip('"')
         return "as it was" if is_same else "changed since"
 
     def _piece(self, path: Path, record: FileRecord) -> Remains:
         """Return what is left of a partition that lies in a pack, if it does; it is small, and read."""
-        if not path.is_relative_to(self._root / "raw") or not path.name.endswith((RAW_SUFFIX, BATCHES_SUFFIX)):
-            return "gone"
         suffix = BATCHES_SUFFIX if path.name.endswith(BATCHES_SUFFIX) else RAW_SUFFIX
         raw = self._raw.setdefault(path.parent, RawFolder(path.parent, suffix))
         piece = raw.find_piece(name_partition(path.name))

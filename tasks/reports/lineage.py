@@ -250,8 +250,8 @@ def _describe_table(table: TableRecord, now: DataNow) -> dict[str, Any]:
                 "rows_duplicate": file.rows_duplicate,
                 "size": file.size,
                 "time": _time_of(file.mtime_ns),
-                "xxh3_128": file.hash,
-                "tag": file.tag,
+                "xxh3_128": file.hash(name),
+                "tag": file.tag(name),
                 "now": now.file(name, file),
             }
             for name, file in table.files.items()

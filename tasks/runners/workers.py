@@ -71,8 +71,7 @@ class StageWorkers:
                     break
                 await asyncio.to_thread(self._look)
         except BaseException:
-            with suppress(Exception):  # of a cluster that is gone
-                future.wrapped_future.cancel()
+            _cancel(future)
             raise
         return await asyncio.to_thread(self._end, future)
 
@@ -85,12 +84,13 @@ class StageWorkers:
         """
         future, ended = self._submit(task, parameters), Event()
         future.add_done_callback(lambda _: ended.set())
-        while not ended.wait(_HEEDS_S) and self._open is not None:  # they are left where the run is cancelled
-            if stop.is_set():
-                with suppress(Exception):  # of a cluster that is gone
-                    future.wrapped_future.cancel()
-                raise asyncio.CancelledError
-            self._look()
+        try:
+            while not ended.wait(_HEEDS_S) and self._open is not None:  # they are left where the run is cancelled
+                refuse_stopped(stop)
+                self._look()
+        except BaseException:
+            _cancel(future)
+            raise
         return self._end(future).value
 
     def _look(self) -> None:
@@ -176,6 +176,18 @@ class StageWorkers:
             )
         said = (str(error).strip().splitlines() or [""])[0]
         return RunnerError(f"runner: lost the workers at {where} ({what}{f': {said}' if said else ''}); {cure}")
+
+
+def refuse_stopped(stop: Event) -> None:
+    """Raise CancelledError where a thread is to stop: none can be cancelled."""
+    if stop.is_set():
+        raise asyncio.CancelledError
+
+
+def _cancel(future: Any) -> None:
+    """Have a task not begin that nobody waits for; one that has begun goes on."""
+    with suppress(Exception):  # of a cluster that is gone
+        future.wrapped_future.cancel()
 
 
 def _no_fits() -> str:

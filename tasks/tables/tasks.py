@@ -21,7 +21,7 @@ from tasks.core.progress import ProgressEvent, emit
 from tasks.core.storage import explain_disk_failure, hash_file
 from tasks.core.story import quiet_engine
 from tasks.runners.worker_check import check_run, make_own_folder, place_for_workers
-from tasks.runners.workers import StageWorkers
+from tasks.runners.workers import StageWorkers, refuse_stopped
 from tasks.tables.function import write_function
 from tasks.tables.made import CallFunction, MadeTableJob, make_table
 
@@ -43,7 +43,7 @@ def call_elsewhere(name: str, table: MadeTable, tables: Mapping[str, Path], plac
 def _calling(job: MadeTableJob, workers: StageWorkers | None, stop: threading.Event) -> CallFunction:
     """Return what calls a table's function until `stop` is set, in a process of this machine or on a worker."""
     if workers is None:
-        return partial(write_function, look=partial(_heed, stop))
+        return partial(write_function, look=partial(refuse_stopped, stop))
 
     def call(name: str, table: MadeTable, tables: Mapping[str, Path], staged: Path) -> tuple[Path, dict[str, str]]:
         with place_for_workers(job.versions.home) as place:
@@ -54,11 +54,6 @@ def _calling(job: MadeTableJob, workers: StageWorkers | None, stop: threading.Ev
             return made.replace(staged / made.name), texts
 
     return call
-
-
-def _heed(stop: threading.Event) -> None:
-    if stop.is_set():
-        raise asyncio.CancelledError
 
 
 def _refuse_other_texts(name: str, texts: Mapping[str, str]) -> None:

@@ -40,6 +40,7 @@ from tests.killed import Order
 from tests.processes import command_of, descendants, is_running
 from tests.stores import serving_s3
 from tests.tables.conftest import written
+from tests.thorough import ALL
 from tests.train.conftest import sklearn_table
 from tests.train.publishing import judge
 from tests.train.test_failures import wait_until
@@ -57,7 +58,7 @@ if __name__ == "__main__":
 """
 TREE = {"estimator": "sklearn.tree.DecisionTreeClassifier", "params": {"max_depth": 5}}
 _OF_TIME = {"ctime_ns", "mtime_ns", "made"}
-SEEDS = range(5 if "TIDEMILL_KILLS" in os.environ else 1)
+SEEDS = range(5 if ALL else 1)
 """A draw of when something is killed each."""
 LATER_S, COMMITTED_S = 0.05, 1.0
 

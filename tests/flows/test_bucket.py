@@ -30,14 +30,13 @@ from tests.convert.test_kill import FILES, SEED, run_whole, write_inbox
 from tests.killed import Order
 from tests.processes import is_running
 from tests.stores import Relay, relaying, serving_s3
+from tests.thorough import ALL
 from tests.zygote import Zygote, zygote
 
 pytestmark = pytest.mark.flow
 
-_ALL = "TIDEMILL_KILLS" in os.environ
-"""Whether what takes minutes is tried too."""
-KILLS, OUTAGES = (20, 5) if _ALL else (6, 2)
-OUTAGE_S = 10.0 if _ALL else 1.0
+KILLS, OUTAGES = (20, 5) if ALL else (6, 2)
+OUTAGE_S = 10.0 if ALL else 1.0
 TABLE = Unit("tables", "rows")
 NOTHING = (0, 0)
 SECRET = "not-to-be-found-7f3a"  # noqa: S105 - to be looked for

@@ -36,6 +36,10 @@ def test_a_cluster_without_a_worker_is_not_waited_for_without_end(
     with dask_cluster(tmp_path, workers=1) as cluster:
         workers = StageWorkers(DaskRunner(address=cluster.address), "convert", tmp_path)
         assert asyncio.run(workers.width()) == 1
+        stopped = Event()
+        stopped.set()
+        with pytest.raises(asyncio.CancelledError):  # it is not waited for once the run is cancelled
+            workers.call(sleep, stopped, seconds=2)
         cluster.workers.terminate()
         cluster.workers.wait()
         told = f"no worker has been at {cluster.address} for 0 s; start the Dask scheduler, and a worker that it knows, and run"
