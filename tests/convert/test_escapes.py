@@ -50,6 +50,23 @@ def test_a_path_that_ends_in_a_backslash_is_whole(tmp_path: Path) -> None:
     assert texts_of(tmp_path, 'id,t,u\n1,"C:\\dir\\","x"\n2,"D:\\","y"\n') == ["C:\\dir\\", "D:\\"]
 
 
+@pytest.mark.parametrize(("path", "warned"), [(r"C:\\dir, x", True), (r"C:\dir, x", False)])
+def test_an_escape_that_comes_late_is_one_in_all_that_follows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, warned: bool
+) -> None:
+    """Whichever blocks have such a quote; that two backslashes are two above, and one below, is told."""
+    monkeypatch.setattr(staging, "BLOCK_BYTES", 64 * 1024)
+    rows = [f'{number},"{path}"' for number in range(16_000)]
+    rows[8_000] = r'8000,"say \"hi\", ok"'
+    write_files(tmp_path, a_csv="\n".join(["id,t", *rows, ""]))
+
+    table = make_table(tmp_path, files_source())
+
+    found = {row["id"]: row["t"] for row in read_rows(tmp_path)}
+    assert (found[0], found[8_000], found[15_999]) == (path, 'say "hi", ok', path.replace(r"\\", "\\"))
+    assert any("declare read.escape" in each for each in table.findings.warnings) == warned
+
+
 def test_an_escape_that_comes_late_is_detected(tmp_path: Path) -> None:
     """Beyond what is looked at first, and in a later block."""
     rows = [f'{number},"name {number} {"x" * 60}"' for number in range(150_000)]

@@ -16,7 +16,7 @@ from tasks.convert.formats.csv.header import Head, read_head
 from tasks.convert.formats.csv.lines import has_blank_lines
 from tasks.convert.formats.csv.parse import CsvBlock, opens_quotes
 from tasks.convert.formats.csv.quotes import are_paired
-from tasks.convert.formats.csv.quoting import detect_escapes
+from tasks.convert.formats.csv.quoting import BACKSLASH, Quoting, detect_escapes
 from tasks.convert.formats.csv.reader import parse_csv
 from tasks.convert.formats.csv.records import Records
 from tasks.convert.formats.csv.totals import TOTALS, Footer, Totals, find_totals
@@ -25,6 +25,11 @@ from tasks.convert.schema.blocks import Guess, RawBlock
 from tasks.convert.schema.names import refuse_width
 from tasks.convert.schema.target import TableTarget
 from tasks.core.errors import TableError
+
+_LATE_ESCAPE = (
+    "a backslash before a quote is an escape, which shows only far below the header: above that two backslashes "
+    "were kept as two; declare read.escape: '\\', or '' where it is none"
+)
 
 
 class Csv(StreamedFormat):
@@ -46,6 +51,7 @@ class Csv(StreamedFormat):
         self._totals: Totals | None = None
         self._footer = Footer()
         self._blank = 0
+        self._has_doubled = self._is_escaped_late = False
 
     @classmethod
     def find_other(cls, data: bytes) -> tuple[str, str] | None:
@@ -78,7 +84,18 @@ class Csv(StreamedFormat):
     def cut(self, text: ByteView, *, final: bool) -> Cut:
         """Return the next bytes as far as their last whole record."""
         cut, held = cut_records(text, self.head, self.target.reading, final=final), self.target.reading.skip_footer
+        if self.target.reading.escape is None and self.head.dialect.quoting.is_plain:
+            self._find_escape(cut, _take_lines(text, final=final))
         return hold_back(cut, self.head, held) if held and not final else cut
+
+    def _find_escape(self, cut: Cut, lines: ByteView) -> None:
+        """Have the blocks below read by the escape that is found in one; what would have been another value above is told."""
+        dialect = self.head.dialect
+        found = dialect.quoting if cut.is_plain else _find_quoting(lines, self.head, self.target.reading)
+        if found.escape:
+            self._head = replace(self.head, dialect=replace(dialect, escape=found.escape, trims=found.trims))
+            self._is_escaped_late = self._has_doubled
+        self._has_doubled = self._has_doubled or cut.text.find(2 * BACKSLASH.encode()) >= 0
 
     def block(self, cut: Cut, place: Place) -> ByteBlock:
         """Return records as a block."""
@@ -144,7 +161,8 @@ class Csv(StreamedFormat):
         if self._head is None:
             return ()
         asked = 0 if self.is_cut_off else self.target.reading.skip_footer or 0
-        return [*self._head.warnings, *self._footer.warn(asked)]
+        late = [_LATE_ESCAPE] if self._is_escaped_late else []
+        return [*self._head.warnings, *late, *self._footer.warn(asked)]
 
 
 class Tsv(Csv):
@@ -161,15 +179,14 @@ def typed_later(block: CsvBlock) -> ByteBlock:
 
 def cut_records(text: ByteView, head: Head, reading: Reading, *, final: bool) -> Cut:
     """Return the bytes of a CSV file as far as their last whole record, rewritten as plain CSV where they are not, and as they are."""
-    block = text if final else text.to_place(_last_line_end(text))
-    quoting = head.dialect.quoting
+    block, quoting = _take_lines(text, final=final), head.dialect.quoting
     quote, delimiter = quoting.quote.encode(), quoting.delimiter
     is_plain = quoting.is_plain
     if is_plain and (not quote or quote not in block or are_paired(block.to_numpy(), quoting.quote, delimiter)):
         return Cut(block, block)
     # A quote is open, or stands where it quotes nothing: only a reader can tell.
     if is_plain:
-        quoting = detect_escapes(_around(block, quote), quoting, reading.escape)
+        quoting = _find_quoting(block, head, reading)
         if quoting.is_plain and not opens_quotes(block, quoting.quote, delimiter) and not has_blank_lines(block):
             return Cut(block, block)
     plain = block if quoting.is_plain else ByteView.of(quoting.rewrite(block.data, may_be_open=not final))
@@ -195,6 +212,17 @@ def _cut_by_reader(records: Records, end: int | None) -> ReadCut:
         end = len(records.lines) if len(records.unclosed) else max((span.end for span in records.spans), default=0)
     plain, raw = (lines.text.to_place(lines.place_of(end)) for lines in (records.lines, records.raw))
     return ReadCut(plain, plain if records.raw is records.lines else raw, records)
+
+
+def _take_lines(text: ByteView, *, final: bool) -> ByteView:
+    """Return the whole lines of a text, of which the last may have no end where it is the file's."""
+    return text if final else text.to_place(_last_line_end(text))
+
+
+def _find_quoting(block: ByteView, head: Head, reading: Reading) -> Quoting:
+    """Return how fields are quoted by what stands around the doubtful quotes of a block."""
+    quoting = head.dialect.quoting
+    return detect_escapes(_around(block, quoting.quote.encode()), quoting, reading.escape)
 
 
 def _last_line_end(text: ByteView) -> int:
