@@ -70,7 +70,7 @@ async def _hold_and_train(config: Pipeline | Path, data: Path, fresh: bool) -> L
     pipeline = read_for_run(config)
     training, folder = _training_of(pipeline), await open_folder(data, pipeline)
     await asyncio.to_thread(refuse_foreign, pipeline, folder)
-    held = TrainingError(f"another run is training {pipeline.name!r} in {folder.root}; wait until it has ended")
+    held = TrainingError(f"another run is training {pipeline.name!r} in {folder.shown}; wait until it has ended")
     fits_alone = exclusive_lock(folder.training(pipeline.name), held)  # fits read rows that another run would replace
     async with fits_alone, named_run(), holding(pipeline.training_runner):
         board = await _train(pipeline, training, folder, fresh=fresh)

@@ -51,7 +51,7 @@ async def _truth(config: Pipeline | Path, data: Path, fresh: bool) -> Judged:
     folder = await open_folder(data, pipeline)
     await asyncio.to_thread(refuse_foreign, pipeline, folder)
     held = TrainingError(
-        f"another run judges predictions of {pipeline.name!r} in {folder.root}; wait until it has ended"
+        f"another run judges predictions of {pipeline.name!r} in {folder.shown}; wait until it has ended"
     )
     async with exclusive_lock(folder.truth(pipeline.name), held):
         judged = await _judge(pipeline, folder, fresh=fresh)

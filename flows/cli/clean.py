@@ -69,7 +69,7 @@ async def _clean(
         removed = await asyncio.to_thread(objects.remove, places)
         await remove_history(client, history)
     freed = sum(item.bytes for item in removed) / _MB
-    print_line(console, f"removed: {freed:,.1f} MB of {folder.root}, {count(len(history.goes), 'run')} in Prefect")
+    print_line(console, f"removed: {freed:,.1f} MB of {folder.shown}, {count(len(history.goes), 'run')} in Prefect")
 
 
 def _print_lines(console: Console, lines: Sequence[Line], *, dry_run: bool) -> None:

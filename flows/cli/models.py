@@ -110,10 +110,10 @@ def name_of(pipeline: str, data: Path) -> str:
     """
     if Path(pipeline).is_file():
         return load_pipeline(Path(pipeline)).name
-    there = DataFolder.at(data).model_names()
-    if pipeline in there:
+    folder = DataFolder.at(data)
+    if pipeline in (there := folder.model_names()):
         return pipeline
-    known = f"{data} has models of {', '.join(there)}" if there else f"{data} has no models yet"
+    known = f"{folder.shown} has models of {', '.join(there)}" if there else f"{folder.shown} has no models yet"
     raise ConfigError(f"{pipeline!r} is neither a pipeline file nor a pipeline with models; {known}")
 
 

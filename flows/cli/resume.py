@@ -69,14 +69,14 @@ def _runs(data: Path) -> Iterator[BegunRun]:
 def _choose(runs: list[BegunRun], named: str | None, data: Path) -> BegunRun:
     """Return the run that is gone on with."""
     if not runs:
-        raise ConfigError(f"--data: no run has left anything in {data}; begin one by run")
+        raise ConfigError(f"--data: no run has left anything in {DataFolder.at(data).shown}; begin one by run")
     if named is not None:
         of_pipeline = [run for run in runs if run.pipeline == named and run.end != "skipped"]
         found = of_pipeline or [run for run in runs if run.flow_run_id.startswith(named)]
         if not found:
             last = "; ".join(map(str, runs[:_LISTED]))
             raise ConfigError(
-                f"{named}: is the id of no run in {data}, and no pipeline that ran there; the last runs: {last}"
+                f"{named}: is the id of no run in {DataFolder.at(data).shown}, and no pipeline that ran there; the last runs: {last}"
             )
         if len(found) > 1 and not of_pipeline:
             raise ConfigError(

@@ -102,7 +102,7 @@ class ExportJob:
         if self.table not in tables:
             names = self.folder.table_names()
             cure = did_you_mean(self.table, names, "run its pipeline first") if names else "run its pipeline first"
-            raise ConfigError(f"{self.folder.root} has no table {self.table!r}; {cure}")
+            raise ConfigError(f"{self.folder.shown} has no table {self.table!r}; {cure}")
         return TableSource(self.table, tables[self.table].resolve(), self.home / "spill")
 
     @cached_property

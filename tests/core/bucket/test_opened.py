@@ -46,7 +46,7 @@ def test_an_export_fetches_the_table_that_it_names(folder: DataFolder, tmp_path:
     target = Export(to=str(tmp_path / "out.csv"))
 
     assert ExportJob("orders", target, folder, tmp_path).source.name == "orders"
-    with pytest.raises(ConfigError, match=r"has no table 'shop'; did you mean shops"):
+    with pytest.raises(ConfigError, match=r"^s3://\S+ \(here /\S+\) has no table 'shop'; did you mean shops"):
         assert ExportJob("shop", target, folder, tmp_path).source
 
     assert here_of(folder) == ["orders"]
@@ -84,6 +84,8 @@ def test_lineage_and_a_pipeline_s_name_fetch_the_models_that_are_named(folder: D
         return sorted(path.name for path in (folder.root / "models").glob("*"))
 
     assert name_of("toy", Path(here.store.address)) == "toy"
+    with pytest.raises(ConfigError, match=r"; s3://\S+ \(here /\S+\) has models of other, toy$"):
+        name_of("nobody", Path(here.store.address))
     with suppress(ConfigError):  # of a manifest that is none
         find_subject(folder, "orders")
     assert fetched() == []
