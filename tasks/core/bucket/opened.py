@@ -67,7 +67,7 @@ def open_bucket(address: str) -> Path:
             f"data: {scheme}:// is no bucket; name a folder, or an address that begins with s3://, gs:// or abfs://"
         )
     container = rest.partition("@")[0] if scheme.startswith("a") else rest
-    if "@" in container or "?" in rest or ":" in container:
+    if "@" in container or "?" in rest or ":" in rest:
         raise ConfigError("data: the address holds more than a bucket and a prefix; set credentials in the environment")
     if (match := _NOT_PLAIN.search(rest)) is not None or ".." in rest.split("/"):
         raise ConfigError(

@@ -11,6 +11,7 @@ from flows.cli.models import name_of
 from tasks.config import Export
 from tasks.config.base import trust
 from tasks.core.bucket.mirror import Mirror
+from tasks.core.bucket.opened import open_bucket
 from tasks.core.bucket.units import Unit
 from tasks.core.errors import ConfigError
 from tasks.core.storage import DataFolder
@@ -94,3 +95,15 @@ def test_lineage_and_a_pipeline_s_name_fetch_the_models_that_are_named(folder: D
     with pytest.raises(ConfigError, match=r"'nobody' is no model, table or part"):
         find_subject(folder, "nobody")
     assert fetched() == ["other", "toy"]
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["s3://key:hidden@shop/data", "abfs://data@account:hidden/x", "az://data?sig=hidden", "gs://shop/a:hidden"],
+)
+def test_an_address_that_proves_who_asks_is_refused_and_not_shown(address: str) -> None:
+    """The environment is where that stands."""
+    with pytest.raises(ConfigError, match=r"holds more than a bucket and a prefix; set credentials") as told:
+        open_bucket(address)
+
+    assert "hidden" not in str(told.value)
