@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -34,18 +33,18 @@ from tests.flows.scheduling import free_port, prefect, start_server, worker
 from tests.flows.test_ui import needs_chromium, page
 from tests.postgresql import PASSWORD, USER, Postgresql, needs_postgresql, serve_postgresql
 from tests.stores import serving_s3
+from tests.thorough import takes_minutes
 
 __all__ = ["page"]
 
 pytestmark = [pytest.mark.flow, needs_postgresql]
 
-FIRST, LAST = Backend("disk", "processes", "SQLite"), Backend("bucket", "dask", "PostgreSQL")
-BETWEEN = [
+FIRST = Backend("disk", "processes", "SQLite")
+OTHERS = [
     each
     for each in starmap(Backend, product(("disk", "bucket"), ("processes", "dask"), ("SQLite", "PostgreSQL")))
-    if each not in (FIRST, LAST)
+    if each != FIRST
 ]
-_ALL = pytest.mark.skipif("TIDEMILL_KILLS" not in os.environ, reason="set TIDEMILL_KILLS=1: it takes minutes")
 PIPELINES = ("bakery", "florist")
 DAYS = 10
 ROWS = 20
@@ -118,9 +117,7 @@ def run_on(backend: Backend, servers: Servers, sqlite: str, project: Project, fo
     return data
 
 
-@pytest.fixture(
-    params=[*(pytest.param(each, marks=_ALL) for each in BETWEEN), LAST], ids="-".join, name="data", scope="module"
-)
+@pytest.fixture(params=OTHERS, ids="-".join, name="data", scope="module")
 def other_data(
     request: pytest.FixtureRequest,
     servers: Servers,
@@ -132,6 +129,7 @@ def other_data(
     return run_on(request.param, servers, prefect_server, project, tmp_path_factory.mktemp("other"))
 
 
+@takes_minutes("it trains on each")
 def test_a_pipeline_comes_to_the_same_on_each_backend(
     data: str, first: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
