@@ -20,6 +20,7 @@ import psutil
 import simpy
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
+from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect_dask import DaskTaskRunner
 
 from tasks.core.storage import hash_file
@@ -33,7 +34,7 @@ _TASKS, _WORKERS_WARM = 200, 8
 _STORED_S = 6.0
 """After this the server has stored what tasks came to."""
 _HASHED_BYTES = 2**28
-_PROCESSES = {"flows.cli.temporary_server": "server", "uvicorn": "server", "dask_scheduler": "scheduler"}
+_PROCESSES = {"flows.cli.temporary_server": "server", "dask_scheduler": "scheduler"}
 """What is in the command of a process that is no worker."""
 
 
@@ -152,8 +153,11 @@ def _hand_out(tasks: int) -> None:
 
 def measure_model() -> Model:
     """Return the model with what tasks cost on this machine, on a cluster of two workers, and what a checksum does."""
-    with open_rig() as rig, dask_cluster(rig.folder, 2) as cluster:
-        os.environ.update(rig.environment)
+    with (
+        open_rig() as rig,
+        dask_cluster(rig.folder, 2) as cluster,
+        temporary_settings({PREFECT_API_URL: rig.api.url}),
+    ):
         run = _hand_out.with_options(task_runner=DaskTaskRunner(address=cluster.address))
         run(_WORKERS_WARM)
         before = _processor_s()
