@@ -33,7 +33,7 @@ from tests.flows.scheduling import free_port, prefect, start_server, worker
 from tests.flows.test_ui import needs_chromium, page
 from tests.postgresql import PASSWORD, USER, Postgresql, needs_postgresql, serve_postgresql
 from tests.stores import serving_s3
-from tests.thorough import takes_minutes
+from tests.thorough import ALL, takes_minutes
 
 __all__ = ["page"]
 
@@ -46,7 +46,8 @@ OTHERS = [
     if each != FIRST
 ]
 PIPELINES = ("bakery", "florist")
-DAYS = 10
+DAYS = 10 if ALL else 3
+"""Each is a run of each pipeline: a run takes some ten seconds of a processor."""
 ROWS = 20
 RUNS_S = 1_200
 EVERY_S = 20
@@ -250,7 +251,9 @@ def queue(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Queue:
 
 def test_two_workers_do_the_queued_runs_of_two_pipelines_in_one_bucket(queue: Queue, tmp_path: Path) -> None:
     """Every run completes, no day is fetched twice, and the tables have all days; both workers had a part in it."""
-    assert Counter(run["state_name"] for run in queue.runs if run not in queue.fired) == {"Completed": 20}
+    assert Counter(run["state_name"] for run in queue.runs if run not in queue.fired) == {
+        "Completed": len(PIPELINES) * DAYS
+    }
     assert queue.asked == {f"{name} {day}": 1 for name in PIPELINES for day in days_of(name)}
     assert all(any((queue.folder / f"host-{number}").rglob("*.parquet")) for number in (1, 2))
     reader = Mirror.make(tmp_path / "reader", queue.address)
