@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -64,8 +65,9 @@ async def find_history(client: PrefectClient, folder: DataFolder, before: dateti
     """Return what Prefect keeps of a data folder's runs that ended before a moment; what runs, or waits, is none of it."""
     goes: list[UUID] = []
     stays = 0
+    here = await asyncio.to_thread(Path.cwd)
     async for run in _read_ended(client):
-        if not _is_of(run, folder):
+        if not _is_of(run, folder, here):
             continue
         if run.end_time is None or run.end_time >= before:
             stays += 1
@@ -100,11 +102,11 @@ async def _read_ended(client: PrefectClient) -> AsyncIterator[FlowRun]:
         yield run
 
 
-def _is_of(run: FlowRun, folder: DataFolder) -> bool:
-    """Return whether a run is one of a data folder; a relative path is one from here."""
+def _is_of(run: FlowRun, folder: DataFolder, here: Path) -> bool:
+    """Return whether a run is one of a data folder; a relative path is one from `here`."""
     parameters = run.parameters
     is_ours = any(needed <= parameters.keys() for needed in _PARAMETERS.values())
-    return is_ours and folder.is_at(Path(str(parameters["data"])))
+    return is_ours and folder.is_at(Path(str(parameters["data"])), here)
 
 
 async def _find_within(client: PrefectClient, run: UUID) -> list[UUID]:

@@ -80,11 +80,11 @@ class DataFolder:
         mirror = mirror_of(self.root)
         return f"{mirror.store.address} (here {self.root})" if mirror else str(self.root)
 
-    def is_at(self, path: Path) -> bool:
-        """Return whether a path, or an address, names this data folder; a relative path is one from here."""
+    def is_at(self, path: Path, here: Path) -> bool:
+        """Return whether a path, or an address, names this data folder; a relative path is one from `here`."""
         if address := address_of(path):
             return address == bucket_of(self.root, ".")
-        return path.absolute() == self.root
+        return here / path == self.root
 
     def limited(self, number: int) -> DataFolder:
         """Return the data folder of runs that take so little of each source, which is never taken for that of the others."""

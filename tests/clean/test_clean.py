@@ -230,7 +230,8 @@ def test_the_command_tells_sizes_and_cleans(worked: Worked, tmp_path: Path, monk
 
 
 def test_the_flow_cleans_too(worked: Worked) -> None:
-    """Its own run is one of those that the next one removes, and so is what the one before has left as the last of its kind."""
+    """Its own run is one of those that the next one removes, and so is what the one before has left as the last of its kind; that of a folder elsewhere, told from the working directory on, is none of them."""
+    asyncio.run(_show("theirs", "kept-elsewhere", Path("elsewhere")))
     for shown in ("first", "second"):
         asyncio.run(_show(shown, "kept-shown", worked.root))
         lines = asyncio.run(clean(worked.root, older_than="0s"))
@@ -238,4 +239,5 @@ def test_the_flow_cleans_too(worked: Worked) -> None:
     assert lines[-1].kind.startswith("runs in Prefect")
     assert asyncio.run(_history(worked.folder))[0] == 1
     assert asyncio.run(_shown("kept-shown")) == 1
+    assert asyncio.run(_shown("kept-elsewhere")) == 1
     assert what_reads(worked.root)["rows"] == RUNS * ROWS
