@@ -11,18 +11,8 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter, validators
 
-from tasks.core.bucket.opened import renew_folder
-
-Data = Annotated[
-    Path,
-    Parameter(
-        help="Folder for everything the run reads and writes, or a bucket: s3://bucket/prefix.",
-        converter=lambda _, tokens: renew_folder(tokens[0].value),
-    ),
-]
-Verbose = Annotated[bool, Parameter(negative="", help="Show Prefect's own log lines too.")]
-PipelineFile = Annotated[Path, Parameter(help="Pipeline file, e.g. deployments/flights/pipeline.yaml.")]
-Named = Annotated[str, Parameter(help="Pipeline file, or the name of a pipeline that has run.")]
+from flows.cli.model_commands import models
+from flows.cli.options import Data, Named, PipelineFile, Verbose
 
 _FILES = "COMPREPLY=( $(compgen -f "  # in the completion script for bash
 
@@ -271,78 +261,7 @@ def lineage(
     return show_lineage(name, data, as_json=as_json, full=everything, hashes=verify)
 
 
-models = App(name="models", help="Look at the versions of a pipeline's model, and choose which of them serves.")
 app.command(models)
-
-
-@models.command(name="list")
-def list_models(pipeline: Named, *, data: Data = Path("data")) -> int:
-    """List the versions: score on the hold-out with its interval, when it was made, and which one serves."""
-    from flows.cli.models import show_versions  # noqa: PLC0415 - heavy
-
-    return show_versions(pipeline, data)
-
-
-@models.command
-def promote(
-    pipeline: Named,
-    version: Annotated[str, Parameter(help="Name of the version, as `models list` has it.")],
-    *,
-    data: Data = Path("data"),
-) -> int:
-    """Let a version serve, whatever the pipeline file says of promotion."""
-    from flows.cli.models import promote_version  # noqa: PLC0415 - heavy
-
-    return promote_version(pipeline, version, data)
-
-
-@models.command
-def rollback(pipeline: Named, *, data: Data = Path("data")) -> int:
-    """Let the version serve that did before; the one set aside is not taken again by itself."""
-    from flows.cli.models import roll_back_champion  # noqa: PLC0415 - heavy
-
-    return roll_back_champion(pipeline, data)
-
-
-exports = App(name="export", help="Hand a version on to others.")
-models.command(exports)
-
-
-@exports.command
-def onnx(
-    pipeline: Named,
-    version: Annotated[str | None, Parameter(help="Name of the version; without it, the one that serves.")] = None,
-    *,
-    output: Annotated[Path, Parameter(help="File to write.")],
-    overwrite: Annotated[bool, Parameter(negative="", help="Replace the file that is there.")] = False,
-    data: Data = Path("data"),
-) -> int:
-    """Write a version as ONNX, once its predictions of the held-out rows are the model's within 1e-5.
-
-    What cannot be converted, or predicts otherwise, is named and not written.
-    """
-    from flows.cli.handover import export_onnx  # noqa: PLC0415 - heavy
-
-    return export_onnx(pipeline, version, data, output, overwrite=overwrite)
-
-
-@exports.command
-def mlflow(
-    pipeline: Named,
-    version: Annotated[str | None, Parameter(help="Name of the version; without it, the one that serves.")] = None,
-    *,
-    tracking_uri: Annotated[str, Parameter(help="Address of the MLflow server, e.g. http://mlflow.example.com:5000.")],
-    data: Data = Path("data"),
-) -> int:
-    """Log a version as a run of MLflow, and register its model; twice changes nothing.
-
-    The version that serves has the alias `champion`, another one `challenger`.
-    Who may write there is taken from MLFLOW_TRACKING_USERNAME and
-    MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN.
-    """
-    from flows.cli.handover import export_mlflow  # noqa: PLC0415 - heavy
-
-    return export_mlflow(pipeline, version, data, tracking_uri)
 
 
 @app.command

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import gzip
 import hashlib
+from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from hypothesis import settings
 
 from tasks.config import ApiSource, FilesSource, PagesSource, Source
@@ -35,9 +37,28 @@ from tasks.raw.files import RawManifest, commit_manifest, increment_path, raw_pa
 from tasks.raw.partitions import list_partitions, request_fingerprint
 from tasks.raw.selection import PartitionSelection
 
+if TYPE_CHECKING:
+    from tests.convert.slow_paths import Flights
+
 NO_LIMIT = {"max_rejects": None}
 """Options of a table of which the rejects alone are looked at."""
 PROPERTY = settings(max_examples=50)
+
+
+@pytest.fixture(scope="module")
+def flights() -> Flights:
+    """Return the first flights of the year."""
+    from tests.convert.slow_paths import read_flights  # noqa: PLC0415 - it makes tables by what is here
+
+    return read_flights()
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Count what is done the slow way."""
+    from tests.convert.slow_paths import count_slow  # noqa: PLC0415 - the same
+
+    return count_slow(monkeypatch)
 
 
 def texts_of(*texts: str | None) -> pa.ChunkedArray:

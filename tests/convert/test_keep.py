@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.convert.conftest import api_source, files_source, land, make_table, read_rows, warnings_of
+from tests.convert.conftest import api_source, files_source, land, make_table, read_rows, warnings_of, write_files
 
 SNAPSHOTS = {"day-9.csv": "id,x\n1,old\n2,kept\n", "day-10.csv": "id,x\n1,new\n"}
 
@@ -99,3 +99,49 @@ def test_nothing_is_told_where_the_order_is_declared(tmp_path: Path) -> None:
     write(tmp_path, **{"a.csv": "id,x\n1,after\n3,z\n"})
 
     assert warnings_of(tmp_path, source) == ()
+
+
+@pytest.mark.parametrize(("keep", "kept"), [("first", ["a", "c", "d", "f"]), ("last", ["c", "d", "e", "f"])])
+def test_a_key_keeps_the_first_or_the_last_row(tmp_path: Path, keep: str, kept: list[str]) -> None:
+    """Other rows with the same key, in the same file or another one, are dropped and counted; nulls are no key."""
+    write_files(tmp_path, a_csv="id,x\n1,a\n1,b\n,c\n", b_csv="id,x\n2,d\n1,e\n,f\n")
+
+    table = make_table(tmp_path, files_source(key=["id"], keep=keep))
+
+    assert [row["x"] for row in read_rows(tmp_path)] == kept
+    assert (table.rows_received, table.rows_table, table.rows_rejected, table.rows_duplicate) == (6, 4, 0, 2)
+
+
+def test_long_keys_are_told_apart_beside_nulls(tmp_path: Path) -> None:
+    """Integers that would be the same as floats are two keys."""
+    write_files(tmp_path, a_csv="id,x\n9007199254740992,a\n9007199254740993,b\n,c\n")
+
+    table = make_table(tmp_path, files_source(key=["id"]))
+
+    assert (table.rows_table, table.rows_duplicate) == (3, 0)
+
+
+@pytest.mark.parametrize(
+    ("change", "values"),
+    [
+        ({"a_csv": "id,x\n3,a\n"}, ["a", "b", "c"]),
+        ({"a_csv": "id,x\n1,a\n2,n\n"}, ["a", "n"]),
+        ({"b_csv": "id,x\n1,b\n4,n\n"}, ["a", "n", "c"]),
+        ({"0_csv": "id,x\n2,n\n5,m\n"}, ["n", "m", "a"]),
+    ],
+)
+def test_duplicates_are_judged_anew_when_a_file_changes(
+    tmp_path: Path, change: dict[str, str], values: list[str]
+) -> None:
+    """After any change the table is the one that a fresh run makes."""
+    write_files(tmp_path, a_csv="id,x\n1,a\n", b_csv="id,x\n1,b\n", c_csv="id,x\n2,c\n")
+    source = files_source(key=["id"], keep="first")
+    make_table(tmp_path, source)
+
+    write_files(tmp_path, **change)
+    changed = make_table(tmp_path, source)
+    rows = read_rows(tmp_path)
+    fresh = make_table(tmp_path, source, fresh=True)
+
+    assert [row["x"] for row in rows] == values
+    assert (read_rows(tmp_path), fresh.rows_duplicate) == (rows, changed.rows_duplicate)

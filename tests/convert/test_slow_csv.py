@@ -15,19 +15,7 @@ from tasks.convert.formats.csv import parse, quotes, quoting, second, spans
 from tasks.convert.schema import values
 from tasks.convert.staging import file as staging
 from tests.convert.conftest import NO_LIMIT, files_source, make_table, read_rejects, read_rows
-from tests.convert.slow_paths import ROWS, Flights, count_calls, count_slow, inbox, made, read_flights, with_odd_line
-
-
-@pytest.fixture(scope="module")
-def flights() -> Flights:
-    """Return the first flights of the year."""
-    return read_flights()
-
-
-@pytest.fixture
-def slow(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """Count what is done the slow way."""
-    return count_slow(monkeypatch)
+from tests.convert.slow_paths import ROWS, Flights, count_calls, inbox, made, with_odd_line
 
 
 def csv_of(flights: Flights, kind: str) -> str:

@@ -24,13 +24,7 @@ from tasks.convert.table import commit
 from tasks.core.errors import TableError
 from tests.benchmarks.json_lines import write_records
 from tests.convert.conftest import NO_LIMIT, files_source, make_table, read_rejects, read_rows
-from tests.convert.slow_paths import BYTES, FEW, ROWS, Flights, count_values, inbox, read_flights
-
-
-@pytest.fixture(scope="module")
-def flights() -> Flights:
-    """Return the first flights of the year."""
-    return read_flights()
+from tests.convert.slow_paths import BYTES, FEW, ROWS, Flights, count_values, inbox
 
 
 @pytest.fixture

@@ -22,24 +22,12 @@ from tests.benchmarks.convert import write_workbook
 from tests.benchmarks.json_lines import write_records
 from tests.benchmarks.peers.json_lines import DECLARED, EXPLODED
 from tests.convert.conftest import NO_LIMIT, api_source, files_source, land, make_table
-from tests.convert.slow_paths import BYTES, ROWS, Flights, count_slow, inbox, made, read_flights, with_odd_line
+from tests.convert.slow_paths import BYTES, ROWS, Flights, inbox, made, with_odd_line
 
 _CONTENT: dict[str, dict[str, Any]] = {
     kind: {"columns": DECLARED} if kind == "declared" else {} for kind in ("flat", "nested", "declared")
 }
 JSON_KINDS = [*_CONTENT, "document"]
-
-
-@pytest.fixture(scope="module")
-def flights() -> Flights:
-    """Return the first flights of the year."""
-    return read_flights()
-
-
-@pytest.fixture
-def slow(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """Count what is done the slow way."""
-    return count_slow(monkeypatch)
 
 
 def landed(root: Path, rows: list[str]) -> Source:

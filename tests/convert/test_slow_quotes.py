@@ -23,22 +23,10 @@ from tasks.convert.schema.blocks import RawBlock, Schema
 from tasks.convert.schema.target import TableTarget
 from tasks.convert.staging import file as staging
 from tests.convert.conftest import NO_LIMIT, files_source, make_table, read_rejects
-from tests.convert.slow_paths import ROWS, Flights, count_calls, count_slow, inbox, made, read_flights
+from tests.convert.slow_paths import ROWS, Flights, count_calls, inbox, made
 
 FEW, MANY = 500, 2000
 PLAIN, OPEN, TWO = "{n},ab,{n}", '"{n},ab,{n}', '{n},"a\nb",{n}'
-
-
-@pytest.fixture(scope="module")
-def flights() -> Flights:
-    """Return the first flights of the year."""
-    return read_flights()
-
-
-@pytest.fixture
-def slow(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """Count what is done the slow way."""
-    return count_slow(monkeypatch)
 
 
 def count_steps(text: str, read: dict[str, Any]) -> tuple[int, int]:

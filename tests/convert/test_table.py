@@ -224,52 +224,6 @@ def test_a_changed_declaration_converts_everything_again(tmp_path: Path) -> None
     assert (table.files_read, table.rows_rejected) == (2, 1)
 
 
-@pytest.mark.parametrize(("keep", "kept"), [("first", ["a", "c", "d", "f"]), ("last", ["c", "d", "e", "f"])])
-def test_a_key_keeps_the_first_or_the_last_row(tmp_path: Path, keep: str, kept: list[str]) -> None:
-    """Other rows with the same key, in the same file or another one, are dropped and counted; nulls are no key."""
-    write_files(tmp_path, a_csv="id,x\n1,a\n1,b\n,c\n", b_csv="id,x\n2,d\n1,e\n,f\n")
-
-    table = make_table(tmp_path, files_source(key=["id"], keep=keep))
-
-    assert [row["x"] for row in read_rows(tmp_path)] == kept
-    assert (table.rows_received, table.rows_table, table.rows_rejected, table.rows_duplicate) == (6, 4, 0, 2)
-
-
-def test_long_keys_are_told_apart_beside_nulls(tmp_path: Path) -> None:
-    """Integers that would be the same as floats are two keys."""
-    write_files(tmp_path, a_csv="id,x\n9007199254740992,a\n9007199254740993,b\n,c\n")
-
-    table = make_table(tmp_path, files_source(key=["id"]))
-
-    assert (table.rows_table, table.rows_duplicate) == (3, 0)
-
-
-@pytest.mark.parametrize(
-    ("change", "values"),
-    [
-        ({"a_csv": "id,x\n3,a\n"}, ["a", "b", "c"]),
-        ({"a_csv": "id,x\n1,a\n2,n\n"}, ["a", "n"]),
-        ({"b_csv": "id,x\n1,b\n4,n\n"}, ["a", "n", "c"]),
-        ({"0_csv": "id,x\n2,n\n5,m\n"}, ["n", "m", "a"]),
-    ],
-)
-def test_duplicates_are_judged_anew_when_a_file_changes(
-    tmp_path: Path, change: dict[str, str], values: list[str]
-) -> None:
-    """After any change the table is the one that a fresh run makes."""
-    write_files(tmp_path, a_csv="id,x\n1,a\n", b_csv="id,x\n1,b\n", c_csv="id,x\n2,c\n")
-    source = files_source(key=["id"], keep="first")
-    make_table(tmp_path, source)
-
-    write_files(tmp_path, **change)
-    changed = make_table(tmp_path, source)
-    rows = read_rows(tmp_path)
-    fresh = make_table(tmp_path, source, fresh=True)
-
-    assert [row["x"] for row in rows] == values
-    assert (read_rows(tmp_path), fresh.rows_duplicate) == (rows, changed.rows_duplicate)
-
-
 CONTENTS = st.sampled_from(
     [
         "id,x\n1,1\n2,2\n",
