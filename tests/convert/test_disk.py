@@ -5,11 +5,20 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.convert.conftest import files_source, make_table, parts_of, read_rows, write_files
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """Yield a folder that who is nobody can look into; another run of pytest closes those of `tmp_path` when it starts."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
 
 
 @pytest.mark.parametrize(
@@ -19,25 +28,22 @@ from tests.convert.conftest import files_source, make_table, parts_of, read_rows
         ("read-only", "Permission denied", "give the right to read and write there"),
     ],
 )
-def test_where_nothing_can_be_written_the_table_stays(how: str, reason: str, cure: str, tmp_path: Path) -> None:
+def test_where_nothing_can_be_written_the_table_stays(how: str, reason: str, cure: str, open_folder: Path) -> None:
     """The system's reason is told with the place, no part is half there, and with room the next run goes on."""
-    root = Path(tempfile.gettempdir())
-    for folder in (each for each in (tmp_path, *tmp_path.parents) if root in each.parents):
-        folder.chmod(0o755)  # for who is nobody
-    write_files(tmp_path, a_csv="id,x\n1,a\n")
-    make_table(tmp_path, files_source())
-    before = parts_of(tmp_path)
+    write_files(open_folder, a_csv="id,x\n1,a\n")
+    make_table(open_folder, files_source())
+    before = parts_of(open_folder)
 
     ended = subprocess.run(
-        [sys.executable, "-m", "tests.convert.hindered", str(tmp_path), how],
+        [sys.executable, "-m", "tests.convert.hindered", str(open_folder), how],
         capture_output=True,
         text=True,
         check=True,
     )
 
     (sentence,) = ended.stdout.splitlines()
-    assert sentence.startswith(f"source rows: {tmp_path}/.tables/rows")
+    assert sentence.startswith(f"source rows: {open_folder}/.tables/rows")
     assert sentence.endswith(f" cannot be written ({reason}); {cure}")
-    assert (ended.stderr, parts_of(tmp_path)) == ("", before)
-    assert make_table(tmp_path, files_source()).rows_table == 5_001
-    assert read_rows(tmp_path)[0] == {"id": 1, "x": "a"}
+    assert (ended.stderr, parts_of(open_folder)) == ("", before)
+    assert make_table(open_folder, files_source()).rows_table == 5_001
+    assert read_rows(open_folder)[0] == {"id": 1, "x": "a"}
