@@ -23,10 +23,12 @@ from pydantic import TypeAdapter
 from ruamel.yaml import YAML
 
 from flows.cli.app import app
+from flows.cli.main import run_command
 from tasks.config import ApiSource, load_pipeline
 from tests.documented import DOCS, PAGES, PROJECT, README, blocks
 from tests.flows.conftest import data, sample_site  # noqa: F401 - fixtures
 from tests.shop import ORDERS, PRODUCTS, TOKEN, open_shop, order, write_inbox
+from tests.thorough import takes_minutes
 
 BIN = Path(sys.executable).parent
 COMMAND_S = 300
@@ -124,6 +126,7 @@ def test_the_pipeline_of_readme_gives_each_value_as_it_is(shop: Shop) -> None:
 
 
 @pytest.mark.flow
+@takes_minutes("it trains, and runs a dozen commands")
 def test_the_commands_on_models_run(shop: Shop) -> None:
     """Of two versions, the second of which had ensembles to choose from, the first is chosen by hand, and set aside again; the other predicts."""
     path = shop.folder / "shop.yaml"
@@ -163,11 +166,16 @@ def test_the_commands_of_operation_run(shop: Shop, sample_site: str) -> None:  #
 
 
 @pytest.mark.flow
-def test_the_pipelines_on_sources_give_each_value_as_it_is(shop: Shop) -> None:
+def test_the_pipelines_on_sources_give_each_value_as_it_is(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Amounts, dates, yes and no, and keys are those that the shop has."""
     write_inbox(shop.folder / "sources" / "inbox")
+    monkeypatch.chdir(shop.folder)
+    for name, value in shop.environment.items():
+        monkeypatch.setenv(name, value)
     for text in blocks(DOCS / "sources.md", "yaml"):
-        shop.run(f"tidemill run {shop.write(text).name} --data sources")
+        assert run_command(["run", shop.write(text).name, "--data", "sources"]) == 0, capsys.readouterr().err
     tables = shop.folder / "sources" / "tables"
 
     known = pd.read_parquet(tables / "known_orders").set_index("id")

@@ -40,7 +40,7 @@ from tests.killed import Order
 from tests.processes import command_of, descendants, is_running
 from tests.stores import serving_s3
 from tests.tables.conftest import written
-from tests.thorough import ALL
+from tests.thorough import ALL, takes_minutes
 from tests.train.conftest import sklearn_table
 from tests.train.publishing import judge
 from tests.train.test_failures import wait_until
@@ -249,6 +249,7 @@ def test_a_worker_of_another_version_is_told() -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+@takes_minutes("it starts a cluster anew")
 def test_a_run_that_is_killed_leaves_its_bucket_whole(
     tmp_path: Path, cluster: Cluster, forked: Zygote, seed: int
 ) -> None:
@@ -277,6 +278,7 @@ def test_a_run_that_is_killed_leaves_its_bucket_whole(
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+@takes_minutes("it starts a cluster anew")
 def test_without_its_scheduler_a_run_fails_in_a_sentence_and_the_next_ends(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, seed: int
 ) -> None:

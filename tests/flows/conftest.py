@@ -28,6 +28,8 @@ PROJECT = Path(__file__).parent.parent.parent
 TOUR = PROJECT / "deployments" / "tour" / "pipeline.yaml"
 FLIGHTS = PROJECT / "deployments" / "flights" / "pipeline.yaml"
 _RUN_S = 300
+ENDED_S = 240.0
+"""A bound for a loaded machine, not a figure: what does not end would go on for hours."""
 
 
 async def ended_with(outcome: object, **_: object) -> State[Any]:
@@ -170,7 +172,7 @@ def read_until(process: subprocess.Popen[str], pattern: str) -> str:
     raise AssertionError(f"{pattern!r} was not printed, but:\n{''.join(lines)}")
 
 
-def group_is_gone(process: subprocess.Popen[str], within_s: float) -> bool:
+def group_is_gone(process: subprocess.Popen[str], within_s: float = ENDED_S) -> bool:
     """Return whether no process of the group is left within some seconds; what is left is killed."""
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:

@@ -20,6 +20,7 @@ from flows.deployments import read_deployments
 from tasks.core.storage import read_json
 from tests.flows.conftest import PROJECT, Tidemill, group_is_gone, read_until
 from tests.flows.scheduling import prefect, worker
+from tests.thorough import takes_minutes
 
 _TEMPLATE = {"job_configuration": {"image": "{{ image }}"}, "variables": {"properties": {"image": {"type": "string"}}}}
 
@@ -64,6 +65,7 @@ def test_a_worker_runs_a_deployment(tidemill: Tidemill, data: Path, tmp_path: Pa
     assert (tmp_path / "models" / "tour" / "champion.json").is_file()
 
 
+@takes_minutes("it starts a server and runs")
 def test_serve_runs_a_deployment_without_a_worker(tidemill: Tidemill, data: Path, tmp_path: Path) -> None:
     """`serve` schedules the same deployments, runs them itself, a slice of them by parameters, too, and ends on Ctrl-C."""
     (tmp_path / "inbox").symlink_to(data / "inbox")
@@ -77,7 +79,7 @@ def test_serve_runs_a_deployment_without_a_worker(tidemill: Tidemill, data: Path
         again = run_tour(tmp_path, *backfill, environment=tidemill.environment)
     finally:
         os.kill(process.pid, signal.SIGINT)
-        gone = group_is_gone(process, within_s=90)
+        gone = group_is_gone(process)
 
     assert re.findall(r"serving ([^\s:]+)", served) == [
         "pipeline/flights",
@@ -138,7 +140,7 @@ def test_the_image_is_made_by_the_steps_of_the_readme() -> None:
     assert [line for line in steps if line.startswith("USER")] == ["USER 1000"]
 
 
-@pytest.mark.parametrize("kind", ["docker", "kubernetes"])
+@pytest.mark.parametrize("kind", ["docker", pytest.param("kubernetes", marks=takes_minutes("docker is alike"))])
 async def test_a_deployment_goes_to_a_pool_of_another_type(kind: str, tmp_path: Path) -> None:
     """By the templates of prefect.yaml, without the network: the pool is told the image, and each run where its code is in it."""
     text = (

@@ -19,11 +19,12 @@ import psutil
 import pytest
 from prefect.client.base import PrefectHttpxSyncClient
 
-from tests.flows.conftest import Tidemill, group_is_gone
+from tests.flows.conftest import ENDED_S, Tidemill, group_is_gone
 from tests.processes import command_of, descendants
+from tests.thorough import takes_minutes
 from tests.train.conftest import sklearn_table, write_table
 
-_ENDED_S = 60  # on a loaded machine; without an end it would be minutes
+ALIKE = takes_minutes("another signal, or fit, is alike")
 
 _BUSY = """
 import asyncio, sys, time
@@ -71,7 +72,7 @@ def test_a_run_ends_whose_server_is_gone() -> None:
         nobody.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{nobody.getsockname()[1]}/api"
         ended = subprocess.run(
-            [sys.executable, "-c", _LOST, url], capture_output=True, text=True, timeout=_ENDED_S, check=False
+            [sys.executable, "-c", _LOST, url], capture_output=True, text=True, timeout=ENDED_S, check=False
         )
 
     cure = "what is finished is kept, start it (prefect server start), and run the command again to go on"
@@ -90,7 +91,7 @@ def test_a_thread_that_reads_does_not_hold_the_process() -> None:
         assert process.stdout.readline() == "begun\n"
         process.send_signal(signal.SIGINT)
         try:
-            _, told = process.communicate(timeout=_ENDED_S)
+            _, told = process.communicate(timeout=ENDED_S)
         finally:
             process.kill()
 
@@ -154,7 +155,9 @@ def _write_workbook(path: Path) -> None:
             new.writestr(name, part.replace("</sheetData>", f"{rows * 60}</sheetData>"))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "terminated"])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=ALIKE)], ids=["ctrl-c", "terminated"]
+)
 def test_a_signal_while_a_workbook_is_read_ends_the_run(
     prefect_server: str, tidemill: Tidemill, tmp_path: Path, number: signal.Signals
 ) -> None:
@@ -166,17 +169,17 @@ def test_a_signal_while_a_workbook_is_read_ends_the_run(
     _wait_for_work(process, data / ".tables" / "rows")
 
     process.send_signal(number)
-    told, _ = process.communicate(timeout=_ENDED_S)
+    told, _ = process.communicate(timeout=ENDED_S)
 
     assert process.returncode == 130, told
     assert "error: interrupted" in told
     assert "Traceback" not in told
-    assert group_is_gone(process, _ENDED_S)
+    assert group_is_gone(process)
     assert end_states(prefect_server, data) == {"Cancelled"}
     assert not (data / "tables" / "rows").exists()
 
 
-@pytest.mark.parametrize("killed", [False, True], ids=["fit", "fit-again"])
+@pytest.mark.parametrize("killed", [pytest.param(False, marks=ALIKE), True], ids=["fit", "fit-again"])
 def test_a_signal_while_threads_wait_for_fits_ends_the_run(
     prefect_server: str, tidemill: Tidemill, tmp_path: Path, *, killed: bool
 ) -> None:
@@ -195,12 +198,12 @@ def test_a_signal_while_threads_wait_for_fits_ends_the_run(
         _wait_for_fits(process.pid, fitting)
 
     process.send_signal(signal.SIGINT)
-    told, _ = process.communicate(timeout=_ENDED_S)
+    told, _ = process.communicate(timeout=ENDED_S)
 
     assert process.returncode == 130, told
     assert "error: interrupted" in told
     assert "slow" not in told
-    assert group_is_gone(process, _ENDED_S)
+    assert group_is_gone(process)
     assert end_states(prefect_server, data) == {"Cancelled"}
 
 
@@ -223,7 +226,9 @@ def _forks(serving: set[int]) -> set[int]:
     return {each for server in serving for each in serving & descendants(server)}
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "terminated"])
+@pytest.mark.parametrize(
+    "number", [pytest.param(signal.SIGINT, marks=ALIKE), signal.SIGTERM], ids=["ctrl-c", "terminated"]
+)
 def test_a_signal_in_the_training_query_ends_the_run(
     prefect_server: str, tidemill: Tidemill, tmp_path: Path, number: signal.Signals
 ) -> None:
@@ -242,11 +247,11 @@ def test_a_signal_in_the_training_query_ends_the_run(
     _wait_for_work(process, data / "training" / "iris")
 
     process.send_signal(number)
-    told, _ = process.communicate(timeout=_ENDED_S)
+    told, _ = process.communicate(timeout=ENDED_S)
 
     assert process.returncode == 130, told
     assert "error: interrupted" in told
     assert "Traceback" not in told
-    assert group_is_gone(process, _ENDED_S)
+    assert group_is_gone(process)
     assert end_states(prefect_server, data) == {"Cancelled"}
     assert told_to_catalogue(tmp_path / "events.jsonl") == ["START", "ABORT"]

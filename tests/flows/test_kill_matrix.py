@@ -27,13 +27,13 @@ from tests.convert.conftest import write_files
 from tests.flows.conftest import Tidemill
 from tests.flows.test_resume import OPEN, states, wait_for
 from tests.hosting import hosting
-from tests.thorough import ALL
+from tests.thorough import takes_minutes
 
 pytestmark = pytest.mark.flow
 
 STAGES = ("ingest", "convert", "tables", "train")
-SEEDS = (1, 2, 3) if ALL else (1,)
-"""By which the moment of each kill is drawn: one in the suite, as each takes 50 s of a processor."""
+SEEDS = (1, 2, 3)
+"""By which the moment of each kill is drawn."""
 PARTITIONS, ROWS = 6, 2_000
 GROWN, NEWEST = 50, 6
 """Rows of a source that grows, and how many of them a run is given again that asks for what is new: they are as new as the newest."""
@@ -113,6 +113,7 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+@takes_minutes("it runs a pipeline six times")
 def test_a_run_is_killed_in_each_stage(
     seed: int,
     pipeline: Path,

@@ -1,6 +1,6 @@
 """What becomes of a run in each of its stages when its worker, its process or its server is killed: what Prefect shows, and what it comes to.
 
-Each takes a minute of a processor: they run where TIDEMILL_KILLS is set.
+Each takes a minute of a processor: they run where TIDEMILL_THOROUGH is set.
 """
 
 from __future__ import annotations

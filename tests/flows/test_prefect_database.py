@@ -18,8 +18,10 @@ import pytest
 from flows.cli.prefect_api import SERVER_SETTINGS, PrefectApi
 from flows.cli.prefect_database import keep_database, place_database
 from tasks.core.child_process import first_line, start_child, stop_child
+from tests.thorough import takes_minutes
 
 NAME = f"prefect-{version('prefect')}"
+ALIKE = takes_minutes("another damage is alike, and each starts a server")
 OLDER = "a3b9c7d2e5f1"  # a revision that Prefect had before 3.9
 
 
@@ -95,10 +97,10 @@ def test_servers_that_start_at_once_share_a_new_database(homes: Homes) -> None:
 @pytest.mark.parametrize(
     "damage",
     [
-        b"",
-        b"nothing of a database",
-        gzip.compress(b"nothing of a database"),
-        gzip.compress(b"SQLite format 3\0 and nothing of one"),
+        pytest.param(b"", marks=ALIKE),
+        pytest.param(b"nothing of a database", marks=ALIKE),
+        pytest.param(gzip.compress(b"nothing of a database"), marks=ALIKE),
+        pytest.param(gzip.compress(b"SQLite format 3\0 and nothing of one"), marks=ALIKE),
         None,
     ],
     ids=["empty", "foreign", "packed", "of SQLite's first words", "cut off"],

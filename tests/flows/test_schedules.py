@@ -53,7 +53,7 @@ def served(folder: Path, name: str, environment: dict[str, str], site: str) -> I
         yield
     finally:
         os.kill(process.pid, signal.SIGINT)
-        assert group_is_gone(process, within_s=90)
+        assert group_is_gone(process)
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from flows.cli.main import run_command
 from tests.flows.conftest import Tidemill, group_is_gone, read_until
 from tests.flows.scheduling import free_port, start_server, write_project
 from tests.flows.test_run import copy_database
+from tests.thorough import takes_minutes
 
 FAST = {"name": "fast", "schedules": [{"interval": 15}]}
 
@@ -26,6 +27,7 @@ def home(prefect_server: str, tmp_path: Path) -> Path:
 
 
 @pytest.mark.flow
+@takes_minutes("it starts two servers, and waits for schedules")
 def test_serve_outlives_a_restart_of_its_server(home: Path, tmp_path: Path) -> None:
     """A server that is away is one line, and when it is back schedules go on firing; SIGTERM ends the command."""
     port = free_port()
@@ -44,7 +46,7 @@ def test_serve_outlives_a_restart_of_its_server(home: Path, tmp_path: Path) -> N
         os.kill(process.pid, signal.SIGTERM)
         rest = process.stdout.read() if process.stdout else ""
     finally:
-        gone = group_is_gone(process, within_s=60)
+        gone = group_is_gone(process)
         server.terminate()
         server.wait()
 

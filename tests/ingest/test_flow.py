@@ -220,8 +220,8 @@ async def test_a_slow_source_is_shown_while_it_is_fetched(
 ) -> None:
     """Its progress artifact changes and ends at 100 percent, also after somebody has deleted one."""
     monkeypatch.setattr(progress, "SHOWN_EVERY_S", 0.1)
-    parts = {"part": {"range": [1, 20]}}
-    slowly = api(site, "/items", partitions=parts, requests={"requests_per_s": 4}, **SINGLE)
+    parts = {"part": {"range": [1, 12]}}
+    slowly = api(site, "/items", partitions=parts, requests={"requests_per_s": 1}, **SINGLE)
     seen: dict[str, list[tuple[float, str]]] = {}
 
     running = asyncio.create_task(ingest(pipeline("slow", things=slowly), tmp_path))
@@ -240,7 +240,7 @@ async def test_a_slow_source_is_shown_while_it_is_fetched(
     assert percents == sorted(percents)
     assert len(set(percents)) > 2
     assert percents[-1] == 100
-    assert re.fullmatch(r"things: 60 rows, 20 pages at [\d,]+/s", shown[-1][1])
+    assert re.fullmatch(r"things: 36 rows, 12 pages at [\d,]+/s", shown[-1][1])
 
 
 async def test_what_was_fetched_is_a_table(prefect_server: str) -> None:

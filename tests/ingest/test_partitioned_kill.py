@@ -15,7 +15,7 @@ from tests.ingest.test_kill import kill
 from tests.killed import PACKED, Order
 from tests.site.partitioned import LIST_ROWS, item_rows, order_rows, partitioned_at, report_rows
 from tests.site.server import Site
-from tests.thorough import KILLS
+from tests.thorough import ALL, KILLS
 from tests.zygote import Zygote
 
 SEED = 7
@@ -24,6 +24,7 @@ AT_ONCE = 4
 LATE_S = 0.005
 BLOCK_BYTES = 256
 """Of the parent's table, and so many page groups: all pages."""
+CASES = [(100, KILLS, False), (8, KILLS * 2 // 5, False), (24, KILLS * 2 // 5, True)]
 
 
 def pipeline(site: Site, *, early: bool) -> Pipeline:
@@ -63,9 +64,7 @@ def landed_rows(raw: Path) -> dict[str, list[Any]]:
 
 
 @pytest.mark.flow
-@pytest.mark.parametrize(
-    ("orders", "kills", "early"), [(8, KILLS * 2 // 5, False), (100, KILLS, False), (24, KILLS * 2 // 5, True)]
-)
+@pytest.mark.parametrize(("orders", "kills", "early"), CASES if ALL else CASES[:1])
 def test_children_and_dates_that_are_killed_are_finished_by_the_next(
     forked: Zygote, site: Site, tmp_path: Path, orders: int, kills: int, early: bool
 ) -> None:

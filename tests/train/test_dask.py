@@ -29,6 +29,7 @@ from tasks.train.registry import list_versions, load_model, read_champion
 from tests.clusters import dask_cluster
 from tests.processes import descendants
 from tests.stores import serving_s3
+from tests.thorough import takes_minutes
 from tests.train.conftest import LOGISTIC, Trained, sklearn_table, training, write_table
 from tests.train.own_packages import NEAREST
 from tests.train.test_failures import has_results, have_ended, wait_until
@@ -49,6 +50,7 @@ sys.modules["prefect_dask"] = None  # as if it were not there: every import of i
 from tasks.core.errors import RunnerError
 from tasks.runners.dask import DaskRunner
 from tasks.train.execution.pool import Workers
+from tests.thorough import takes_minutes
 try:
     Workers(DaskRunner(address="tcp://127.0.0.1:9")).width
 except RunnerError as error:
@@ -133,6 +135,7 @@ def kept(data: Path) -> tuple[object, ...]:
     return version.name, version.score, version.interval, version.assessment, version.calibration, board.assessment
 
 
+@takes_minutes("it trains all there is twice")
 def test_a_cluster_and_a_run_that_was_killed_come_to_the_same(tmp_path: Path, cluster: str) -> None:
     """To the last digit, and of everything that is asked for: weights, repeats, calibration, ensembles, and what is made of them."""
     there, here = tmp_path / "there", tmp_path / "here"
@@ -173,6 +176,7 @@ async def test_a_worker_that_does_not_see_the_data_is_told(cluster: str, data_of
     assert int(found[1]) in descendants(os.getpid())
 
 
+@takes_minutes("it trains twice on a cluster")
 def test_data_by_url_gives_the_same_leaderboard(
     cluster: str, bucket: str, data_of_this_process: Path, trained: Trained
 ) -> None:

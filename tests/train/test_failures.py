@@ -37,6 +37,7 @@ from tasks.train.evaluation.job import plan_jobs
 from tasks.train.evaluation.leaderboard import Leaderboard
 from tests.flows.test_ui import needs_chromium, page
 from tests.processes import command_of, descendants, is_running
+from tests.thorough import ALL
 from tests.train.conftest import LOGISTIC, write_table
 from tests.train.test_flow import NEIGHBORS, names, pipeline
 
@@ -59,6 +60,8 @@ ENSEMBLES: dict[str, Any] = {
     "eating": {"stack": ["logistic", "stump"], "final": HUGE, "memory_limit_mb": 300},
     "ending": {"stack": ["logistic", "stump"], "final": NEIGHBORS},
 }
+KILLED_AT = (3, 9, 22) if ALL else (9,)
+"""After so many results of fits."""
 SLOW = {"estimator": "sklearn.ensemble.RandomForestClassifier", "params": {"n_estimators": 60}}
 
 _RUN = """
@@ -188,6 +191,7 @@ def test_the_next_best_is_judged_where_a_finalist_fails(tmp_path: Path) -> None:
     linear = "sklearn.linear_model.LogisticRegression"
     config = pipeline(
         tmp_path,
+        workers=None,
         strict={"estimator": linear, "preprocessing": "none"},
         shrunk={"estimator": linear, "params": {"C": 0.001}},
         stump={"estimator": "sklearn.tree.DecisionTreeClassifier", "params": {"max_depth": 1, "min_samples_leaf": 60}},
@@ -238,11 +242,11 @@ async def test_a_worker_that_is_killed_is_replaced(tmp_path: Path, prefect_serve
 
 
 def test_a_killed_run_goes_on_where_it_was(tmp_path: Path) -> None:
-    """Killed three times, at last once an ensemble of all is made: only what is missing is fitted, and the scores are those of this one process."""
+    """Killed while it fits, and where all is tried once an ensemble of all is made: only what is missing is fitted, and the scores are those of this one process."""
     config, folder = slow_pipeline(tmp_path), DataFolder.at(tmp_path)
     models = folder.models("iris")
 
-    for results in (3, 9, 22):
+    for results in KILLED_AT:
         with subprocess.Popen([sys.executable, "-c", _RUN, str(tmp_path)], stderr=subprocess.DEVNULL) as run:
             wait_until(partial(has_results, models, results))
             started = descendants(run.pid)
@@ -253,7 +257,7 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path) -> None:
     asyncio.run(train(config, tmp_path))
 
     assert {path: path.stat().st_mtime_ns for path in before} == before
-    assert len(before) >= 22
+    assert len(before) >= KILLED_AT[-1]
     training_set = write_training_set(config.training, {"rows": folder.table("rows")}, folder.training("iris"))
     jobs = plan_jobs(config.training, training_set, tmp_path / "alone")
     lines = {line["name"]: line for line in read_json(models / "leaderboard.json")["candidates"]}

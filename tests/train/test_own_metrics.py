@@ -37,7 +37,6 @@ training:
   positive: 0
   metric: {metric}
   learning_curve: false
-  runner: {{kind: processes, workers: 2}}
   candidates:
     logistic: {{estimator: sklearn.linear_model.LogisticRegression, params: {{max_iter: 3000}}}}
     bayes:

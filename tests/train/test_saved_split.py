@@ -21,6 +21,7 @@ from tasks.train.data.features import features_of, read_frame, read_target
 from tasks.train.data.split_file import keep_split
 from tasks.train.evaluation.leaderboard import Leaderboard
 from tasks.train.registry.training_rows import number_rows
+from tests.thorough import takes_minutes
 from tests.train.conftest import LOGISTIC, Build, sklearn_table, training, write_table
 
 flow = pytest.mark.flow
@@ -48,13 +49,13 @@ def draws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Draws:
     return lambda: len(notes.read_text().splitlines())
 
 
-def pipeline(data: Path, candidate: dict[str, Any], **changes: Any) -> Pipeline:
+def pipeline(data: Path, candidate: dict[str, Any], workers: int | None = None, **changes: Any) -> Pipeline:
     """Return a pipeline of one candidate on wines, whose table it writes below `data`."""
     wines = sklearn_table("wine")
     write_table(data / "tables" / "rows", {**wines, "moment": [row % 40 for row in wines["row"]]})
     section = training(
         query="SELECT * EXCLUDE (row) FROM rows ORDER BY row",
-        runner={"kind": "processes", "workers": 2},
+        runner={"kind": "processes", "workers": workers},
         learning_curve=False,
         candidates={"only": candidate},
         **changes,
@@ -87,9 +88,10 @@ def test_a_run_draws_its_split_once(tmp_path: Path, draws: Draws) -> None:
 
 @flow
 @pytest.mark.usefixtures("prefect_server")
+@takes_minutes("it trains twice by processes")
 def test_every_process_reads_the_split_that_is_kept(tmp_path: Path, draws: Draws) -> None:
     """With its sides changed on disk, fits, hold-out and version of another candidate are of the rows that the file names."""
-    path = kept_split(tmp_path, asyncio.run(train(pipeline(tmp_path, WEAK), tmp_path)))
+    path = kept_split(tmp_path, asyncio.run(train(pipeline(tmp_path, WEAK, 2), tmp_path)))
     with np.load(path) as kept:
         arrays = dict(kept)
     arrays["train"], moved = np.sort(np.r_[arrays["train"][10:], arrays["test"][:10]]), arrays["train"][:10]
@@ -98,7 +100,7 @@ def test_every_process_reads_the_split_that_is_kept(tmp_path: Path, draws: Draws
 
     changed = path.read_bytes()
 
-    leaderboard = asyncio.run(train(pipeline(tmp_path, LOGISTIC), tmp_path))
+    leaderboard = asyncio.run(train(pipeline(tmp_path, LOGISTIC, 2), tmp_path))
 
     assert (draws(), kept_split(tmp_path, leaderboard), path.read_bytes()) == (1, path, changed)
     version = max((tmp_path / "models" / "wine").glob("v*"))
