@@ -102,8 +102,8 @@ async def test_an_answer_of_a_script_that_fails_is_the_error_of_its_page(
         ),
         (
             "/script-without-end",
-            {"wait_for": "//table//tr"},
-            r"render.wait_for: '//table//tr' matches nothing within render.timeout_s \(1\); correct",
+            {"wait_for": "//table//tr", "timeout_s": 4},
+            r"render.wait_for: '//table//tr' matches nothing within render.timeout_s \(4\); correct",
         ),
         (
             "/script-that-makes-much",
