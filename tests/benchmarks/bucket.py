@@ -6,7 +6,6 @@ write of an object takes there is told beside the ratios, as no store in a cloud
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import shutil
@@ -23,8 +22,7 @@ import httpx
 from tenacity import Retrying, stop_after_delay, wait_fixed
 
 from tasks.core.bucket.store import Store
-from tasks.core.child_process import first_line, start_child, stop_child
-from tests.benchmarks.job import Report
+from tests.benchmarks.conversion import Case, run_case
 from tests.benchmarks.peers.convert import BUCKET
 from tests.benchmarks.rig import Rig, open_rig, say
 from tests.benchmarks.table import Line, describe_machine, draw_table
@@ -87,14 +85,14 @@ def _measure_objects(rig: Rig, environment: dict[str, str], objects: int) -> Ite
         list(threads.map(lambda key: store.stream(key).read(), keys))
     alone = time.perf_counter() - start
     local, remote, loop = [], [], []
-    told = {**environment, BUCKET: address}
+    told, there = {**environment, BUCKET: address}, Case(Path("inbox/*.csv"), objects * _ROWS)
     for number in range(ROUNDS):
         cache = rig.folder / f"cache-{number}"
-        local.append(_run(rig, "tidemill", f"{inbox}/*.csv", {}, objects))
-        remote.append(_run(rig, "tidemill_in_bucket", "inbox/*.csv", told | {"TIDEMILL_CACHE": str(cache)}, objects))
+        local.append(run_case(rig, "tidemill", Case(inbox / "*.csv", objects * _ROWS)).seconds)
+        remote.append(run_case(rig, "tidemill_in_bucket", there, told | {"TIDEMILL_CACHE": str(cache)}).seconds)
         store.delete(each.key for kind in (".tidemill", "tables", "runs", "history") for each in store.list(kind))
         shutil.rmtree(cache, ignore_errors=True)
-    loop.append(_run(rig, "pandas_in_bucket", "inbox/*.csv", told, objects) * 10)
+    loop.append(run_case(rig, "pandas_in_bucket", there, told).seconds * 10)
     share = median(remote) / median(local)
     said = f"{median(remote):.1f} s to {median(local):.1f} s, {share:.1f}; the server's reads alone {alone:.1f} s"
     yield Line("small objects to small files", said, f"<= {SMALL_SHARE}", share <= SMALL_SHARE)
@@ -129,20 +127,3 @@ def _demo(rig: Rig, data: str, more: dict[str, str], number: int) -> float:
     seconds = time.perf_counter() - start
     say(f"demo in {data.partition(':')[0] if more else 'a folder'}: {seconds:.1f} s")
     return seconds
-
-
-def _run(rig: Rig, engine: str, pattern: str, more: dict[str, str], objects: int) -> float:
-    """Return the seconds that a fresh process takes to convert the files."""
-    folder = rig.folder / f"out-{next(rig.numbers)}"
-    child = start_child(
-        "tests.benchmarks.peers.convert", engine, pattern, str(folder), environment={**rig.environment, **more}
-    )
-    try:
-        said = first_line(child)
-        child.wait(_LIMIT_S)
-    finally:
-        stop_child(child)
-        shutil.rmtree(folder, ignore_errors=True)
-    report = Report(**json.loads(said))
-    say(f"{engine}: {report.seconds:.1f} s, {report.rows:,} of {objects * _ROWS:,} rows")
-    return report.seconds

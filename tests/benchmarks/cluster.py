@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from statistics import median
 
 import psutil
 
 from deployments.sample.data import read_flight_lines
-from tasks.core.child_process import first_line, start_child, stop_child
-from tests.benchmarks.convert import Case, _write_year
-from tests.benchmarks.job import Report
+from tests.benchmarks.conversion import run_case, write_year
 from tests.benchmarks.peers.convert import CLUSTER
-from tests.benchmarks.rig import Rig, open_rig, say
+from tests.benchmarks.rig import Rig, open_rig
 from tests.benchmarks.table import Line, describe_machine, draw_table
 from tests.clusters import Cluster, dask_cluster
 
@@ -46,13 +41,13 @@ def measure_cluster(given: list[str] | None = None) -> str:
 def _measure(rig: Rig, gigabytes: float) -> Iterator[Line]:
     header, rows = read_flight_lines()
     repeated = max(round(gigabytes * 1e9 / COPIES / sum(map(len, rows))), 1)
-    case = _write_year(rig.folder / "files", header, rows * repeated, COPIES)
+    case = write_year(rig.folder / "files", header, rows * repeated, COPIES)
     with dask_cluster(rig.folder, WORKERS) as cluster, _watched(cluster) as peaks:
-        _run(rig, case, cluster.address)  # what the workers import
+        run_case(rig, "tidemill_on_dask", case, {CLUSTER: cluster.address})  # what the workers import
         here, there = [], []
         for _ in range(ROUNDS):
-            here.append(_run(rig, case, "").seconds)
-            there.append(_run(rig, case, cluster.address).seconds)
+            here.append(run_case(rig, "tidemill", case).seconds)
+            there.append(run_case(rig, "tidemill_on_dask", case, {CLUSTER: cluster.address}).seconds)
     ratio = median(there) / median(here)
     told = f"{median(there):.1f} s to {median(here):.1f} s, {ratio:.2f}"
     yield Line("convert on the cluster to that here", told, f"<= {SHARE}", ratio <= SHARE)
@@ -79,22 +74,3 @@ def _watched(cluster: Cluster) -> Iterator[dict[int, int]]:
     finally:
         over.set()
         looking.join()
-
-
-def _run(rig: Rig, case: Case, address: str) -> Report:
-    """Convert the files in a fresh process, on a cluster where an address is given."""
-    folder: Path = rig.folder / f"out-{next(rig.numbers)}"
-    environment = {**rig.environment, CLUSTER: address}
-    engine = "tidemill_on_dask" if address else "tidemill"
-    child = start_child(
-        "tests.benchmarks.peers.convert", engine, str(case.pattern), str(folder), environment=environment
-    )
-    try:
-        said = first_line(child)
-        child.wait(_LIMIT_S)
-    finally:
-        stop_child(child)
-        shutil.rmtree(folder, ignore_errors=True)
-    report = Report(**json.loads(said)) if said else Report(_LIMIT_S, _LIMIT_S)
-    say(f"{'cluster' if address else 'here'}: {report.seconds:.1f} s, {report.rows:,} of {case.rows:,} rows")
-    return report

@@ -7,18 +7,17 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import xlsxwriter
 
 from deployments.sample.data import read_flight_lines
-from tasks.core.child_process import first_line, start_child, stop_child
+from tests.benchmarks.conversion import Case, run_case, told, write_year
 from tests.benchmarks.job import Report
 from tests.benchmarks.json_lines import measure_json
 from tests.benchmarks.landed import write_landed
-from tests.benchmarks.rig import Rig, open_rig, say
+from tests.benchmarks.rig import Rig, open_rig
 from tests.benchmarks.table import Line, describe_machine, draw_table
 
 ROUNDS = 3  # of what takes about a second; the median counts
@@ -41,15 +40,6 @@ LINEAR = 0.15  # how far a size may lie off the line, as a share
 
 _PACKAGES = ("tidemill", "prefect", "pyarrow", "pandas", "polars", "duckdb", "python-calamine")
 _MEBIBYTE = 2**20
-_LIMIT_S = 300.0
-
-
-@dataclass(frozen=True)
-class Case:
-    """Files to be converted: a glob of them, and how many rows they hold."""
-
-    pattern: Path
-    rows: int
 
 
 def measure_convert() -> str:
@@ -63,7 +53,7 @@ def measure_convert() -> str:
 
 def _measure(rig: Rig) -> Iterator[Line]:
     header, lines = read_flight_lines()
-    year = _write_year(rig.folder / "year", header, lines, COPIES)
+    year = write_year(rig.folder / "year", header, lines, COPIES)
     yield from _compare(rig, year, "36 CSV files, 1.01 million rows", (*ENGINES, "article"), ROUNDS, 1.0)
     small = _write_small(rig.folder / "small", header, lines)
     before = rig.count_task_runs()
@@ -92,12 +82,12 @@ def _compare(rig: Rig, case: Case, what: str, engines: Sequence[str], rounds: in
     reports: dict[str, list[Report]] = {engine: [] for engine in (ours, *engines)}
     for _ in range(rounds):  # in turns: what else the machine does meets all alike
         for engine, found in reports.items():
-            found.append(_run(rig, engine, case))
+            found.append(run_case(rig, engine, case))
     middle = {engine: _median(found) for engine, found in reports.items()}
     own = middle.pop(ours)
-    yield Line(f"{what}: convert, Prefect included", _told(own), holds=None if own.rows == case.rows else False)
+    yield Line(f"{what}: convert, Prefect included", told(own), holds=None if own.rows == case.rows else False)
     for engine, report in middle.items():
-        yield Line(f"the same by {engine.replace('_', ' ')}", _told(report))
+        yield Line(f"the same by {engine.replace('_', ' ')}", told(report))
     peers = [report for engine, report in middle.items() if engine != "article" and report.rows]
     for name, key in (("wall", "seconds"), ("CPU", "cpu_s")):
         share = getattr(own, key) / min(getattr(report, key) for report in peers)
@@ -114,12 +104,12 @@ def _measure_workbook(rig: Rig) -> Iterator[Line]:
     reports: dict[str, list[Report]] = {engine: [] for engine in engines}
     for _ in range(ROUNDS):
         for engine, found in reports.items():
-            found.append(_run(rig, engine, case))
+            found.append(run_case(rig, engine, case))
     ours, reading, theirs = (_median(reports[engine]) for engine in engines)
     share = reading.cpu_s / theirs.cpu_s
-    yield Line(f"an .xlsx of {WORKBOOK_ROWS:,} x 10 cells: convert, Prefect included", _told(ours))
-    yield Line("its reading into columns alone", _told(reading))
-    yield Line("the same by calamine's to_python", _told(theirs))
+    yield Line(f"an .xlsx of {WORKBOOK_ROWS:,} x 10 cells: convert, Prefect included", told(ours))
+    yield Line("its reading into columns alone", told(reading))
+    yield Line("the same by calamine's to_python", told(theirs))
     yield Line(
         "the reading's CPU, as a share of that", f"{share:.2f}", f"<= {WORKBOOK_SHARE:g}", share <= WORKBOOK_SHARE
     )
@@ -143,7 +133,7 @@ def _measure_large(rig: Rig, header: bytes, lines: list[bytes]) -> Iterator[Line
     ):
         engines = [engine for engine in STREAMING if not (engine == "pyarrow_dataset" and case.pattern.suffix == ".gz")]
         yield from _compare(rig, case, what, engines, LARGE_ROUNDS, LARGE_SHARE)
-        peak = _run(rig, "tidemill", case).peak_bytes / _MEBIBYTE
+        peak = run_case(rig, "tidemill", case).peak_bytes / _MEBIBYTE
         yield Line(
             "convert's peak memory", f"{peak:.0f} MiB", f"<= {LARGE_PEAK_MEBIBYTES} MiB", peak <= LARGE_PEAK_MEBIBYTES
         )
@@ -154,9 +144,9 @@ def _measure_sizes(rig: Rig, header: bytes, lines: list[bytes]) -> Iterator[Line
     """Yield how far the cost of four sizes is from a line."""
     sizes, seconds = [], []
     for copies in SIZES:
-        case = _write_year(rig.folder / f"size-{copies}", header, lines, copies)
+        case = write_year(rig.folder / f"size-{copies}", header, lines, copies)
         sizes.append(sum(path.stat().st_size for path in case.pattern.parent.iterdir()) / 1e6)
-        seconds.append(min(_run(rig, "tidemill", case).cpu_s for _ in range(3)))
+        seconds.append(min(run_case(rig, "tidemill", case).cpu_s for _ in range(3)))
         shutil.rmtree(case.pattern.parent)
     slope, base = np.polyfit(sizes, seconds, 1)
     off = max(abs(took / (base + slope * size) - 1) for size, took in zip(sizes, seconds, strict=True))
@@ -167,38 +157,6 @@ def _measure_sizes(rig: Rig, header: bytes, lines: list[bytes]) -> Iterator[Line
         f"<= {LINEAR:.0%}",
         bool(off <= LINEAR),
     )
-
-
-def _run(rig: Rig, engine: str, case: Case) -> Report:
-    """Convert the files of a case in a fresh process."""
-    folder = rig.folder / f"out-{next(rig.numbers)}"
-    child = start_child(
-        "tests.benchmarks.peers.convert", engine, str(case.pattern), str(folder), environment=rig.environment
-    )
-    try:
-        said = first_line(child)
-        child.wait(_LIMIT_S)
-    finally:
-        stop_child(child)
-        shutil.rmtree(folder, ignore_errors=True)
-    report = Report(**json.loads(said)) if said else Report(_LIMIT_S, _LIMIT_S)
-    say(
-        f"{engine} {case.pattern.name}: {_told(report)}, {report.rows:,} of {case.rows:,} rows, {report.peak_bytes >> 20} MiB"
-    )
-    return report
-
-
-def _write_year(folder: Path, header: bytes, lines: list[bytes], copies: int) -> Case:
-    """Write a file for each month of each copy of the year."""
-    folder.mkdir()
-    months: dict[bytes, list[bytes]] = {}
-    for line in lines:
-        months.setdefault(line.split(b",", 2)[1], []).append(line)
-    for copy in range(copies):
-        for month, rows in months.items():
-            (folder / f"{copy}-{int(month):02d}.csv").write_bytes(header + b"".join(rows))
-    os.sync()
-    return Case(folder / "*.csv", copies * len(lines))
 
 
 def _write_small(folder: Path, header: bytes, lines: list[bytes]) -> Case:
@@ -267,10 +225,6 @@ def values_of(names: list[str], fields: list[str]) -> dict[str, int | str | None
         name: None if field in ("", "NA") else int(field) if field.lstrip("-").isdigit() else field
         for name, field in zip(names, fields, strict=True)
     }
-
-
-def _told(report: Report) -> str:
-    return f"{report.seconds:.2f} s, CPU {report.cpu_s:.2f} s"
 
 
 def _median(reports: list[Report]) -> Report:
