@@ -12,7 +12,6 @@ from importlib.machinery import ModuleSpec
 from importlib.metadata import packages_distributions, version
 from importlib.util import find_spec
 from pathlib import Path
-from types import MappingProxyType
 
 from tasks.core.storage import hash_file
 
@@ -25,7 +24,7 @@ _OWN = "tasks"
 
 
 def code_versions(packages: Iterable[str]) -> dict[str, str]:
-    """Return what tells the code of packages, by their first names: the version where they have one, and a hash of all their files."""
+    """Return what tells the code of packages, by their first names: the version where they have one, and a hash as of `hash_package`."""
     tops = sorted({name.partition(".")[0] for name in packages})
     if not tops:
         return {}
@@ -38,6 +37,10 @@ def hash_package(package: str) -> str:
     spec = _find(package)
     if spec is None:
         return MISSING
+    return _hash_found(package, spec)
+
+
+def _hash_found(package: str, spec: ModuleSpec) -> str:
     folders, single = _places(spec)
     return _hash(folders, single, _find_beside(package, [*folders, *single]))[:_HASH_CHARACTERS]
 
@@ -60,7 +63,7 @@ def _tell(package: str, distributions: Iterable[str]) -> str:
     if spec is None:
         return MISSING
     versions = [f"{name} {version(name)}" for name in sorted(set(distributions))]
-    return ", ".join([*versions, f"code {_hash(*_places(spec))[:_HASH_CHARACTERS]}"])
+    return ", ".join([*versions, f"code {_hash_found(package, spec)}"])
 
 
 def _find(package: str) -> ModuleSpec | None:
@@ -110,7 +113,7 @@ def _imported(file: Path) -> set[str]:
     return {name.partition(".")[0] for name in named}
 
 
-def _hash(folders: Iterable[Path], single: Iterable[Path], beside: Mapping[str, Path] = MappingProxyType({})) -> str:
+def _hash(folders: Iterable[Path], single: Iterable[Path], beside: Mapping[str, Path]) -> str:
     files = {**{path.name: path for path in single}, **beside}
     for folder in reversed([*folders]):  # of two portions of a package the first one's modules are imported
         files |= dict(_within(folder))

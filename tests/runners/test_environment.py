@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from packaging.utils import canonicalize_name
 
-from tasks.core.own_code import hash_package
+from tasks.core.own_code import code_versions, hash_package
 from tasks.runners.environment import OF_THE_RUN_ALONE, Environment, declared_packages
 from tasks.runners.worker_check import Expected, cure_of, tell_mistakes
 from tests.documented import PROJECT
@@ -92,7 +92,7 @@ def test_a_worker_that_holds_older_code_of_an_extension_is_told(worker: ProcessP
     ).result().replace(told.partition(" has ")[2], "")
 
 
-def test_a_module_beside_an_extension_is_part_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_module_beside_code_of_ones_own_is_part_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What it imports from its folder, also within a function, and what that imports; what it does not is none of it."""
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "quotes").mkdir()
@@ -103,14 +103,15 @@ def test_a_module_beside_an_extension_is_part_of_it(tmp_path: Path, monkeypatch:
         "other": "",
     }.items():
         (tmp_path / f"{name}.py").write_text(text)
-    known = {hash_package("own_lines")}
+    known, trusted = {hash_package("own_lines")}, {code_versions(["own_lines.Lines"])["own_lines"]}
 
     for name in ("own_lines", "own_signs", "quotes/of"):
         (tmp_path / f"{name}.py").open("a").write("\n")
         known.add(hash_package("own_lines"))
+        trusted |= {*code_versions(["own_lines.Lines"]).values()}
     (tmp_path / "other.py").write_text("x = 1")
 
-    assert len(known) == 4
+    assert len(known) == len(trusted) == 4
     assert hash_package("own_lines") in known
 
 
