@@ -59,7 +59,7 @@ async def in_words(work: Coroutine[Any, Any, Value], data: Path) -> Value:
         except Exception as caught:  # noqa: BLE001 - whatever it is, a person is to read what it was
             with suppress(TidemillError, OSError):  # what failed first is told
                 await asyncio.to_thread(commit_opened)
-            error = _explain(caught, DataFolder.at(data).root)
+            error = _explain(caught, (await asyncio.to_thread(DataFolder.at, data)).root)
             message = str(error) if isinstance(error, TidemillError) else _tell_unforeseen(error)
             if is_own:
                 _tell_failure(error, message, time.monotonic() - began)
@@ -127,7 +127,7 @@ async def open_folder(data: Path, pipeline: Pipeline) -> DataFolder:
 
 
 async def open_data(data: Path) -> Path:
-    """Return the data folder as a path on this machine; nothing of a bucket is fetched yet.
+    """Return the data folder as an absolute path on this machine; nothing of a bucket is fetched yet.
 
     Raises:
         ConfigError: it is an address of no bucket, or the block that should tell who asks does not.
@@ -135,7 +135,7 @@ async def open_data(data: Path) -> Path:
     """
     if address_of(data) is not None:
         await take_credentials()
-    return await asyncio.to_thread(renew_folder, data)
+    return await asyncio.to_thread(lambda: renew_folder(data).absolute())
 
 
 def _fetch(root: Path, pipeline: Pipeline) -> DataFolder:
