@@ -46,7 +46,7 @@ OTHERS = [
     if each != FIRST
 ]
 PIPELINES = ("bakery", "florist")
-DAYS = 10 if ALL else 3
+DAYS = 10 if ALL else 2
 """Each is a run of each pipeline: a run takes some ten seconds of a processor."""
 ROWS = 20
 RUNS_S = 1_200
