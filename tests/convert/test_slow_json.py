@@ -126,6 +126,39 @@ def test_of_many_keys_no_null_is_parsed_for_each(tmp_path: Path, monkeypatch: py
     assert not parsed
 
 
+_VALUES: tuple[tuple[Any, Any], ...] = (
+    (7, -8),
+    (0.5, 1.0),
+    ("a, {b}: c", ""),
+    ('x"\\é', "\n"),
+    (None, 9),
+    (True, False),
+    ("2013-01-02", "2013-01-03"),
+    (5, "z"),
+)
+
+
+@pytest.mark.parametrize("kind", ["flat", "document"])
+def test_no_record_with_few_of_many_keys_becomes_a_dictionary(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Whatever its values are, but objects and lists: they are told by their places."""
+    decoded: list[int] = []
+    monkeypatch.setattr(json_table, "read_flat", lambda *_, **__: decoded.append(1))
+    records = [{f"c{k}": _VALUES[k % 8][n // 20 % 2] for k in range(n % 20, 200, 20)} for n in range(ROWS // 4)]
+    write_records(inbox(tmp_path), kind, records, BYTES)
+
+    make_table(tmp_path, files_source())
+
+    rows = read_rows(tmp_path)[: len(records)]
+    found, given = (
+        [{name: str(value) for name, value in each.items() if value is not None} for each in some]
+        for some in (rows, records)
+    )
+    assert found == given
+    assert not decoded
+
+
 def test_of_long_lines_fewer_are_read_by_themselves(tmp_path: Path, calls: Counter[str]) -> None:
     """As many as tell what a block holds, be its columns a thousand."""
     line = json.dumps({f"c{n}": n for n in range(1000)})

@@ -49,14 +49,35 @@ def whole_of(values: list[Any] | np.ndarray, places: np.ndarray | None, rows: in
     if values.dtype == object and set(map(type, values)) != {int}:
         return None
     with suppress(OverflowError):
-        numbers, is_none = np.zeros(rows, np.int64), np.ones(rows, bool)
-        numbers[places], is_none[places] = values.astype(np.int64, copy=False), False
-        return pa.array(numbers, mask=is_none)
+        return spread(pa.array(values.astype(np.int64, copy=False)), places, rows)
     return None
 
 
-def spread(texts: pa.Array, places: np.ndarray, rows: int) -> pa.Array:
-    """Return the texts of some rows, and null for all others."""
-    taken = np.full(rows, len(texts))
-    taken[places] = np.arange(len(texts))
-    return texts.take(pa.array(taken, mask=taken == len(texts)))
+def spread(values: pa.Array, places: np.ndarray, rows: int) -> pa.Array:
+    """Return the values of some rows, and null for all others."""
+    if not len(values) or values.null_count or not (pa.types.is_string(values.type) or _is_fixed(values.type)):
+        taken = np.full(rows, len(values))
+        taken[places] = np.arange(len(values))
+        return values.take(pa.array(taken, mask=taken == len(values)))
+    is_known = np.zeros(rows, bool)
+    is_known[places] = True
+    known = pa.py_buffer(np.packbits(is_known, bitorder="little"))
+    nothing = rows - len(values)
+    if _is_fixed(values.type):
+        kind = np.dtype(f"i{values.type.bit_width // 8}")
+        spaced = np.zeros(rows, kind)
+        spaced[places] = np.frombuffer(values.buffers()[1], kind, len(values), values.offset * kind.itemsize)
+        return pa.Array.from_buffers(values.type, rows, [known, pa.py_buffer(spaced)], nothing)
+    _, ends, data = values.buffers()
+    offsets = np.frombuffer(ends, np.int32, len(values) + 1, values.offset * 4)
+    spaced = np.zeros(rows + 1, np.int32)
+    spaced[places + 1] = np.diff(offsets)
+    spaced[0] = offsets[0]
+    return pa.Array.from_buffers(
+        values.type, rows, [known, pa.py_buffer(np.cumsum(spaced, dtype=np.int32)), data], nothing
+    )
+
+
+def _is_fixed(kind: pa.DataType) -> bool:
+    """Return whether each value of a type has as many bytes."""
+    return any(is_so(kind) for is_so in (pa.types.is_integer, pa.types.is_floating, pa.types.is_temporal))

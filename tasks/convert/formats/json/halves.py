@@ -58,13 +58,19 @@ def _find_marks(window: ByteView, lines: int) -> Iterator[bool]:
 
 def _find_halves(data: np.ndarray) -> np.ndarray:
     """Return where escapes of halves begin that are of no pair."""
-    found = np.flatnonzero(data[: 1 - _HALF_BYTES] == _BACKSLASH)
-    numbers = np.arange(len(found))
-    is_first = np.diff(found, prepend=-2) > 1
-    first = np.maximum.accumulate(np.where(is_first, numbers, 0))
-    found = found[(numbers - first) % 2 == 0]  # of several in a row every other one is escaped
+    found = find_escapes(data[: 1 - _HALF_BYTES])
     found = found[(data[found + 1] == _U) & (data[found + 2] | _SMALL == _D)]
     found = found[_IS_HEX[data[found + 4]] & _IS_HEX[data[found + 5]]]
     high, low = found[_IS_HIGH[data[found + 3]]], found[_IS_LOW[data[found + 3]]]
     high, low = high[~np.isin(high + _HALF_BYTES, low)], low[~np.isin(low - _HALF_BYTES, high)]
     return np.sort(np.concatenate([high, low]))
+
+
+def find_escapes(data: np.ndarray) -> np.ndarray:
+    """Return the places of the backslashes that begin an escape: of several in a row every other one is escaped."""
+    found = np.flatnonzero(data == _BACKSLASH)
+    numbers = np.arange(len(found))
+    is_first = np.diff(found, prepend=-2) > 1
+    first = np.maximum.accumulate(np.where(is_first, numbers, 0))
+    begun: np.ndarray = found[(numbers - first) % 2 == 0]
+    return begun

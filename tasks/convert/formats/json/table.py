@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -21,6 +22,7 @@ from tasks.convert.formats.json.columns import (
     may_be_empty,
 )
 from tasks.convert.formats.json.lines import JsonBlock, read_flat
+from tasks.convert.formats.json.members import read_members
 from tasks.convert.formats.json.names import LinesRead
 from tasks.convert.formats.json.rows import is_replaced
 from tasks.convert.formats.json.shape import InDoubtError, Known, Shape
@@ -60,9 +62,15 @@ def read_at_once(block: JsonBlock, schema: Schema, sample_lines: int = SAMPLE_LI
     try:
         return _read_named(block, schema, sample_lines).block
     except SparseError:
-        return read_flat(block, is_plain=partial(is_plain, schema))
+        return _read_sparse(block, schema)
     except (InDoubtError, RecursionError):
         return None
+
+
+def _read_sparse(block: JsonBlock, schema: Schema) -> RawBlock | None:
+    with suppress(InDoubtError):
+        return read_members(block, schema)
+    return read_flat(block, is_plain=partial(is_plain, schema))
 
 
 def read_named(

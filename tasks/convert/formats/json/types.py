@@ -38,7 +38,7 @@ class ColumnTypes:
         """
         rows = column.rows
         if column.shape.is_object:
-            return self._read_texts(
+            return self.read_texts(
                 texts_of([{} if value == {} else None for value in column.exact(self.block.window)]), name
             )
         if rows.null_count == len(rows):
@@ -51,18 +51,16 @@ class ColumnTypes:
                 return rows, kind
             texts = column.texts(self.block.window)
             return texts, kind if _has_values(take_out(texts, self._nulls(name))) else "null"
-        return self._read_texts(column.texts(self.block.window), name)
+        return self.read_texts(column.texts(self.block.window), name)
 
-    def _read_texts(self, texts: pa.Array, name: str) -> tuple[pa.Array, TypeName]:
+    def read_texts(self, texts: pa.Array, name: str) -> tuple[pa.Array, TypeName]:
+        """Return texts, or the times that they are, and their type; `name` is that in the table."""
         left = pa.chunked_array([take_out(texts, self._nulls(name))])
         if not _has_values(left):
             return texts, "null"
         if not self.block.typed:
             return texts, "string" if is_narrowest("string", left) else infer_type(left)
-        first = left.slice(0, _FIRST_TEXTS)
-        if is_narrowest("string", first):  # mostly one look at a text
-            return texts, "string"
-        kind = infer_type(first)
+        kind = infer_type(left.slice(0, _FIRST_TEXTS))  # mostly one look at a text
         if kind not in TIME_TYPES and kind != "null":
             return texts, "string"  # others of them are times, but not all
         if kind in TIME_TYPES and self._wanted(name, kind) == kind and self._is_plain(name):
@@ -97,8 +95,7 @@ class ColumnTypes:
         return self._declared(name).nulls
 
     def _wanted(self, name: str, own: TypeName) -> TypeName | None:
-        """Return the type that a column is to have; None where it is to have none."""
-        return (self._declared(name).type or own) if self.schema.types is None else self.schema.types.get(name)
+        return find_wanted(self.schema, name, own)
 
     def _is_plain(self, name: str) -> bool:
         return is_plain(self.schema, name)
@@ -111,6 +108,11 @@ def is_plain(schema: Schema, name: str) -> bool:
     """Return whether nothing is declared of how the values of a column are written, by its name in the table."""
     declared = schema.columns.get(name, _NOTHING)
     return not (declared.nulls or declared.format or declared.thousands or declared.decimal or declared.reads_words)
+
+
+def find_wanted(schema: Schema, name: str, own: TypeName) -> TypeName | None:
+    """Return the type that a column is to have, by its name in the table; None where it is to have none."""
+    return (schema.columns.get(name, _NOTHING).type or own) if schema.types is None else schema.types.get(name)
 
 
 def _has_values(values: pa.Array | pa.ChunkedArray) -> bool:

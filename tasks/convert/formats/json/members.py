@@ -1,0 +1,267 @@
+"""Flat records of which each has few of many keys: what they have is told by its places in the bytes, and no dictionary is made of any."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tasks.convert.files.byte_view import ByteView
+from tasks.convert.formats.json.cells import spread
+from tasks.convert.formats.json.halves import find_escapes
+from tasks.convert.formats.json.lines import JsonBlock
+from tasks.convert.formats.json.rows import TIME_TYPES, column_of
+from tasks.convert.formats.json.shape import InDoubtError
+from tasks.convert.formats.json.types import ColumnTypes, are_sure, find_wanted, is_plain
+from tasks.convert.schema.blocks import RawBlock, Schema
+from tasks.convert.schema.misfits import NO_MISFITS
+from tasks.convert.schema.names import refuse_width
+from tasks.convert.schema.types import NULL_TEXTS, TypeName
+from tasks.convert.schema.values import infer_type
+
+_QUOTE, _COLON, _COMMA, _CLOSING, _BLANK, _TAB, _RETURN = b'":,} \t\r'
+_NUMBER, _TEXT, _TRUTH, _NULL, _ESCAPED = 1, 2, 4, 8, 16
+_FIRST = 3
+_DIGITS = re.compile(r"-?[0-9]+")
+_KINDS = np.zeros(256, np.uint8)  # of a value, by its first byte; none of objects, lists and blanks
+for _bytes, _kind in ((b"-0123456789", _NUMBER), (b'"', _TEXT), (b"tf", _TRUTH), (b"n", _NULL)):
+    _KINDS[list(_bytes)] = _kind
+
+
+class _Object(msgspec.Struct, gc=False):
+    """An object whose members are passed over: whether they are JSON is told."""
+
+
+_pass_over = msgspec.json.Decoder(_Object).decode_lines
+_decode = msgspec.json.Decoder(list[Any]).decode
+
+
+@dataclass(frozen=True)
+class _Members:
+    """The members of records: where the values stand, of which kinds they are, and whose; `order` sorts those that are not null by their keys, those of each from one bound to the next."""
+
+    window: ByteView
+    names: Sequence[str]
+    bounds: np.ndarray
+    order: np.ndarray
+    starts: np.ndarray
+    stops: np.ndarray
+    kinds: np.ndarray
+    records: np.ndarray
+
+    @cached_property
+    def written(self) -> pa.StringArray:
+        """Return the values by their keys, as they stand."""
+        return _cut(self.window, self.starts, self.stops, self.order)
+
+    @cached_property
+    def texts(self) -> pa.StringArray:
+        """Return the same, texts without their quotes."""
+        is_text = (self.kinds & _TEXT) > 0
+        return _cut(self.window, self.starts + is_text, self.stops - is_text, self.order)
+
+    def columns(self) -> Iterator[tuple[str, int, slice]]:
+        """Yield the name, the kinds and the place of the values of each key."""
+        kinds = np.bitwise_or.reduceat(np.append(self.kinds[self.order], 0), self.bounds[:-1])
+        kinds[self.bounds[1:] == self.bounds[:-1]] = 0
+        places = (slice(*bounds) for bounds in pairwise(self.bounds.tolist()))
+        yield from zip(self.names, kinds.tolist(), places, strict=True)
+
+    def decode(self, place: slice) -> list[Any]:
+        """Return some of the values as Python has them.
+
+        Raises:
+            InDoubtError: one may be half a surrogate pair.
+
+        """
+        some = self.written[place]
+        text = f"[{pc.binary_join(pa.ListArray.from_arrays([0, len(some)], some), ',')[0].as_py()}]"
+        try:
+            return _decode(text)
+        except msgspec.DecodeError as error:  # a number that is none of 64 bits
+            if "\\" in text:
+                raise InDoubtError from error
+            values: list[Any] = json.loads(text)
+            return values
+
+
+def read_members(block: JsonBlock, schema: Schema) -> RawBlock:
+    """Return the rows of all lines as `read_lines` does, but numbers, times and truths in their types.
+
+    Raises:
+        InDoubtError: a line may be no flat object, has a key twice, or blanks where most have none.
+        TableError: they have too many different columns.
+
+    """
+    members, numbers = _find_members(block), block.numbers
+    refuse_width(len(members.names), len(numbers))
+    renamed = block.naming.rename(members.names)
+    read = _Reading(block, schema, members)
+    rows, records = len(numbers), members.records[members.order]
+    columns: list[pa.Array] = []
+    types: dict[str, TypeName] = {}
+    for new, (name, kinds, place) in zip(renamed, members.columns(), strict=True):
+        values, types[new] = read.column(name, new, kinds, place)
+        columns.append(spread(values, records[place], rows))
+    table = pa.table(columns, renamed)
+    lines = numbers.tolist() if schema.lines else None
+    return RawBlock(table, rows, NO_MISFITS, block.locate, types, rows, lines=lines)
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """The members of a block, and what is asked of its columns."""
+
+    block: JsonBlock
+    schema: Schema
+    members: _Members
+
+    def column(self, name: str, new: str, kinds: int, place: slice) -> tuple[pa.Array, TypeName]:
+        """Return the values of a column, whose name in the table is `new`, and their type."""
+        texts = self.members.texts[place]
+        is_free = is_plain(self.schema, new)
+        found = None
+        if kinds in (0, _TEXT):
+            found = self._typed.read_texts(texts, new)
+        elif kinds == _TEXT | _ESCAPED:
+            found = self._typed.read_texts(pa.array(self.members.decode(place), pa.string()), new)
+        elif kinds == _TRUTH and is_free:
+            found = pc.equal(texts, "true"), "bool"
+        elif kinds == _NUMBER and is_free:
+            found = self._numbers(texts, new)
+        elif kinds == _NUMBER | _TEXT and is_free:
+            found = _mixed(texts, self.members.kinds[self.members.order[place]] == _TEXT)
+        if found is not None:
+            return found
+        values, kind = column_of(self.members.decode(place), self.block.nulls_of(name))
+        return values.chunk(0), kind
+
+    @property
+    def _typed(self) -> ColumnTypes:
+        return ColumnTypes(self.block, self.schema, all_records=True)
+
+    def _numbers(self, texts: pa.StringArray, name: str) -> tuple[pa.Array, TypeName] | None:
+        """Return numbers of 64 bits, and their type; None where these may not be what stands there."""
+        if (whole := _whole(texts)) is not None:
+            return whole, "int"
+        floats = pc.cast(texts, pa.float64())
+        is_asked = find_wanted(self.schema, name, "float") == "float"
+        return (floats, "float") if is_asked and are_sure(floats.to_numpy()) else None
+
+
+def _whole(texts: pa.StringArray) -> pa.Array | None:
+    """Return numbers as whole ones of 64 bits; None where one is none: the first are looked at, as each that is none takes as long as many that are."""
+    if not all(map(_DIGITS.fullmatch, texts[:_FIRST].to_pylist())):
+        return None
+    try:
+        return pc.cast(texts, pa.int64())
+    except pa.ArrowInvalid:
+        return None
+
+
+def _mixed(texts: pa.StringArray, is_text: np.ndarray) -> tuple[pa.Array, TypeName] | None:
+    """Return numbers and texts as texts, and their type; None where a number may be written as Python does not write it."""
+    numbers, others = (texts.filter(pa.array(each)) for each in (~is_text, is_text))
+    if _whole(numbers) is None or pc.any(pc.equal(numbers, "-0")).as_py():
+        return None
+    if pc.all(pc.is_in(others, pa.array(NULL_TEXTS))).as_py():
+        return texts, "int"
+    kind = infer_type(pa.chunked_array([texts]))
+    return texts, kind if kind in TIME_TYPES else "string"
+
+
+def _find_members(block: JsonBlock) -> _Members:
+    """Return the members of all records.
+
+    Raises:
+        InDoubtError: as `read_members`.
+
+    """
+    try:
+        objects = len(_pass_over(block.window.view))
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InDoubtError from error
+    if not block.has_object_in_each(objects):
+        raise InDoubtError
+    window, data = block.window, block.window.to_numpy()
+    escapes = find_escapes(data) if b"\\" in window else np.empty(0, np.int64)
+    opens, closes = _find_keys(data, escapes)
+    first, ends = _find_records(block, data, opens)
+    records = np.repeat(np.arange(len(first)), np.diff(first, append=len(opens)))
+    starts, stops = _find_values(data, opens, closes, first, ends)
+    kinds = _KINDS[data[starts]]
+    if not kinds.all():
+        raise InDoubtError
+    if len(escapes):
+        counts = np.searchsorted(escapes, stops) - np.searchsorted(escapes, starts)
+        if counts.sum() < len(escapes):
+            raise InDoubtError  # a key may be written in two ways
+        kinds |= np.where(counts, np.uint8(_ESCAPED), np.uint8(0))
+    keys = _cut(window, opens + 1, closes).dictionary_encode()
+    numbers = keys.indices.to_numpy().astype(np.min_scalar_type(len(keys.dictionary)))
+    order = np.argsort(numbers, kind="stable")  # of two bytes they are sorted in a fifth of the time
+    numbers, met, is_known = numbers[order], records[order], kinds[order] != _NULL
+    if ((numbers[1:] == numbers[:-1]) & (met[1:] == met[:-1])).any():
+        raise InDoubtError
+    names = keys.dictionary.to_pylist()
+    bounds = np.searchsorted(numbers[is_known], np.arange(len(names) + 1))
+    return _Members(window, names, bounds, order[is_known], starts, stops, kinds, records)
+
+
+def _find_keys(data: np.ndarray, escapes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the places of the quotes that open keys, and of those that close them."""
+    quotes = np.flatnonzero(data == _QUOTE)
+    escaped = escapes[data[escapes + 1] == _QUOTE] + 1
+    if len(escaped):
+        quotes = np.delete(quotes, np.searchsorted(quotes, escaped))
+    opens, closes = quotes[::2], quotes[1::2]
+    after = data[closes + 1]
+    is_key = after == _COLON
+    if not is_key.all():
+        others = after[~is_key]
+        if ((others != _COMMA) & (others != _CLOSING)).any():
+            raise InDoubtError
+    return opens[is_key], closes[is_key]
+
+
+def _find_records(block: JsonBlock, data: np.ndarray, opens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return which key is the first of each record, and where the brace stands that closes it."""
+    lines = block.numbers - block.first_line
+    starts, stops = (each[lines] for each in block.window.line_spans)
+    ends = stops - 1
+    ends -= data[ends] == _RETURN
+    first = np.searchsorted(opens, starts)
+    if (data[ends] != _CLOSING).any() or not np.diff(first, append=len(opens)).all():
+        raise InDoubtError
+    return first, ends
+
+
+def _find_values(
+    data: np.ndarray, opens: np.ndarray, closes: np.ndarray, first: np.ndarray, ends: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return where the value of each key begins and ends: before the comma of the next, or the brace."""
+    starts = closes + 2
+    starts += data[starts] == _BLANK
+    stops = np.append(opens[1:] - 1, 0)
+    stops -= data[stops] == _BLANK
+    stops[np.append(first[1:], len(opens)) - 1] = ends
+    before = data[stops - 1]
+    if np.count_nonzero(data[stops] == _COMMA) != len(opens) - len(ends) or np.isin(before, (_BLANK, _TAB)).any():
+        raise InDoubtError
+    return starts, stops
+
+
+def _cut(window: ByteView, starts: np.ndarray, stops: np.ndarray, order: np.ndarray | None = None) -> pa.StringArray:
+    """Return pieces of the bytes, of which none reaches into the next, as texts."""
+    spans = pa.py_buffer(np.stack([starts, stops], axis=1))
+    pieces = pa.Array.from_buffers(pa.large_binary(), 2 * len(starts) - 1, [None, spans, window.to_arrow()])
+    return pieces.take(pa.array(2 * (np.arange(len(starts)) if order is None else order))).cast(pa.string())
