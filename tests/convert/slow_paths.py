@@ -13,7 +13,6 @@ import pytest
 from deployments.sample.data import read_flight_lines
 from tasks.config import Source
 from tasks.convert.formats import parquet
-from tasks.convert.formats.csv import format as csv_format
 from tasks.convert.formats.csv import reader as csv_reader
 from tasks.convert.formats.excel import workbook
 from tasks.convert.formats.excel.cells import Grid
@@ -34,7 +33,6 @@ _SLOW: dict[str, tuple[ModuleType | type, str]] = {
     "a damaged line of JSON": (damaged, "rows_of_line"),
     "a block of CSV as texts": (csv_reader, "read_texts_at_once"),
     "a block of CSV by Python's reader": (csv_reader, "read_texts"),
-    "a block of CSV cut by Python's reader": (csv_format, "_cut_by_reader"),
     "a workbook by openpyxl": (workbook, "CarefulWorkbook"),
 }
 

@@ -9,6 +9,8 @@ from threading import Lock
 import numpy as np
 import pyarrow as pa
 
+from tasks.convert.files.utf8 import find_undecodable
+
 _LINE_FEED, _CARRIAGE_RETURN = b"\n\r"
 _FIRST_BEYOND_ASCII = 128
 _BELOW = np.array([(1 << place) - 1 for place in range(8)], np.uint8)
@@ -71,6 +73,11 @@ class ByteView:
     def is_ascii(self) -> bool:
         """Return whether the bytes are the same in UTF-8 and in any encoding of one byte a letter."""
         return not len(self) or bool(self.to_numpy().max() < _FIRST_BEYOND_ASCII)
+
+    @cached_property
+    def undecodable(self) -> np.ndarray:
+        """Return the places of the bytes that are part of no character of UTF-8."""
+        return find_undecodable(self.to_numpy())
 
     @cached_property
     def data(self) -> bytes:

@@ -8,6 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tasks.convert.files.utf8 import find_undecodable, write_undecodable
+
 RECORD_SCHEMA = pa.schema([("line", pa.int64()), ("raw", pa.string()), ("byte_offset", pa.int64())])
 """A record: the number of its first line, from 1, its text, and its first byte where that is known."""
 MISFIT_SCHEMA = pa.schema([*RECORD_SCHEMA, ("column", pa.string()), ("reason", pa.string())])
@@ -54,14 +56,21 @@ def cut_texts(data: bytes | bytearray | memoryview, starts: np.ndarray, stops: n
         starts, places = np.unique(starts, return_inverse=True)
         ends = np.empty(len(starts), np.int64)
         ends[places] = stops
-    ends = _before_line_ends(np.frombuffer(data, np.uint8), starts, ends)
-    offsets = pa.py_buffer(np.stack([starts, ends], axis=1).astype(np.int64))
-    pieces = pa.Array.from_buffers(pa.large_binary(), 2 * len(starts) - 1, [None, offsets, pa.py_buffer(data)])
-    found = pieces.take(pa.array(2 * places))
+    view = np.frombuffer(data, np.uint8)
+    ends = _before_line_ends(view, starts, ends)
     try:
-        return found.cast(pa.string())
+        return _take_pieces(view, starts, ends, places).cast(pa.string())
     except pa.ArrowInvalid:
-        return pa.array([piece.decode("utf-8", "backslashreplace") for piece in found.to_pylist()], pa.string())
+        undecodable = find_undecodable(view)
+        starts, ends = (each + 3 * np.searchsorted(undecodable, each) for each in (starts, ends))
+        return _take_pieces(write_undecodable(view, undecodable), starts, ends, places).cast(pa.string())
+
+
+def _take_pieces(view: np.ndarray, starts: np.ndarray, ends: np.ndarray, places: np.ndarray) -> pa.Array:
+    """Return some of the pieces of bytes."""
+    offsets = pa.py_buffer(np.stack([starts, ends], axis=1).astype(np.int64))
+    pieces = pa.Array.from_buffers(pa.large_binary(), 2 * len(starts) - 1, [None, offsets, pa.py_buffer(view)])
+    return pieces.take(pa.array(2 * places))
 
 
 def _before_line_ends(view: np.ndarray, starts: np.ndarray, stops: np.ndarray) -> np.ndarray:

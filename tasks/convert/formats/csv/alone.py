@@ -8,26 +8,36 @@ from functools import cached_property
 import numpy as np
 
 from tasks.convert.files.byte_view import ByteView, Marks
+from tasks.convert.formats.csv.places import find_next
 from tasks.convert.formats.csv.quotes import are_of
 
 _OUTSIDE, _INSIDE, _CLOSED = range(3)  # of a field, in one, or behind a quote that may close one
+_STATE, _JUNK, _STRAY, _COUNTS = 3, 4, 8, 16  # what is behind a quote, in bits
 _AT_ONCE = 64  # quotes of a line, of which that many are told a turn of all lines at a time
+_CAN_END = 4
 # By what was before a quote, and whether it begins a field (2), stands beside another (1), or neither.
-_AFTER = np.array(
-    [
-        [_OUTSIDE, _OUTSIDE, _INSIDE, _INSIDE],
-        [_CLOSED, _CLOSED, _CLOSED, _CLOSED],
-        [_OUTSIDE, _INSIDE, _INSIDE, _INSIDE],
-    ],
-    np.uint8,
+_AFTER = (
+    (_OUTSIDE, _OUTSIDE, _INSIDE, _INSIDE),
+    (_CLOSED, _CLOSED, _CLOSED, _CLOSED),
+    (_OUTSIDE, _INSIDE, _INSIDE, _INSIDE),
 )
+
+
+def _tell_after(before: int, kind: int) -> int:
+    """Return what is behind a quote of a kind: the state, and whether it closes a field that goes on, is a character, or has delimiters behind it that count."""
+    state = _AFTER[before][kind % _CAN_END]
+    is_junk = state == _CLOSED and kind < _CAN_END
+    return state | _JUNK * is_junk | _STRAY * (state == _OUTSIDE) | _COUNTS * (state != _INSIDE)
+
+
+_STEPS = bytes(_tell_after(code // 8 % 3, code % 8) for code in range(256))
 
 
 @dataclass(frozen=True)
 class ReadLines:
     """What a reader finds in each line that it begins in quotes, or outside: whether it ends in quotes, and how many delimiters stand outside of them.
 
-    `junk` is how many quotes close a field that goes on, `stray` how many are characters of one.
+    It has `junk` where a quote closes a field that goes on, and is `stray` where one is a character of it.
     """
 
     is_inside: np.ndarray
@@ -37,10 +47,10 @@ class ReadLines:
 
 
 class LinesAlone:
-    """The lines of a text, ended by whatever ends one."""
+    """The lines of a text, ended by whatever ends one, beside records of `width` fields."""
 
-    def __init__(self, text: ByteView, quote: str, delimiter: str) -> None:
-        self.quote, self.delimiter = quote, delimiter
+    def __init__(self, text: ByteView, quote: str, delimiter: str, width: int) -> None:
+        self.quote, self.delimiter, self._width = quote, delimiter, width
         self._marks = f"{delimiter}\r\n".encode()
         self._text, self._view = text, text.to_numpy()
         self._starts, self._stops = text.line_spans_of_any_end
@@ -66,20 +76,25 @@ class LinesAlone:
         return np.diff(self.before)
 
     @cached_property
-    def _filled(self) -> np.ndarray:
+    def filled(self) -> np.ndarray:
         """Return the lines that have a quote."""
         return np.flatnonzero(self.quotes)
+
+    @property
+    def filled_before(self) -> np.ndarray:
+        """Return how many of these stand before each line, and in all."""
+        return Sums(self.quotes > 0).before
 
     @cached_property
     def _first(self) -> np.ndarray:
         """Return which quote is the first of each of these."""
-        first: np.ndarray = self.before[self._filled]
+        first: np.ndarray = self.before[self.filled]
         return first
 
     @cached_property
     def _last(self) -> np.ndarray:
         """Return which quote is the last of each of these."""
-        last: np.ndarray = self.before[self._filled + 1] - 1
+        last: np.ndarray = self.before[self.filled + 1] - 1
         return last
 
     @cached_property
@@ -109,61 +124,90 @@ class LinesAlone:
         """Return what is read of each line that begins within quotes."""
         return self._read(_INSIDE)
 
-    def are_records(self, width: int) -> np.ndarray:
-        """Return which lines are records of so many fields by themselves, by the delimiters outside quotes or by all."""
-        found: np.ndarray = (self.from_outside.delimiters == width - 1) | (self.delimiters == width - 1)
-        return found & (width > 1)
+    @cached_property
+    def _are_records(self) -> np.ndarray:
+        """Return which lines are records by themselves, by the delimiters outside quotes or by all."""
+        found: np.ndarray = self.delimiters == self._width - 1
+        found[self.filled] |= self.from_outside.delimiters[self.filled] == self._width - 1
+        return found & (self._width > 1)
 
-    def are_whole(self, width: int) -> np.ndarray:
-        """Return which lines are whole records of so many fields by themselves, quoted as they ought to be."""
+    @cached_property
+    def _are_whole(self) -> np.ndarray:
+        """Return which lines are whole records by themselves, quoted as they ought to be."""
         read = self.from_outside
-        is_odd = read.is_inside | (read.junk > 0) | (read.stray > 0)
-        found: np.ndarray = (read.delimiters == width - 1) & ~is_odd
-        return found & (width > 1)
+        found: np.ndarray = (read.delimiters == self._width - 1) & ~(read.is_inside | read.junk | read.stray)
+        return found & (self._width > 1)
 
-    def are_divided(self, width: int) -> np.ndarray:
+    def count_whole(self, first: np.ndarray, below: np.ndarray) -> np.ndarray:
+        """Return how many of the lines from each to before another are whole records by themselves."""
+        return self._whole.count(first, below)
+
+    def count_records(self, first: np.ndarray, below: np.ndarray) -> np.ndarray:
+        """Return how many of the lines from each to before another are records by themselves."""
+        return self._records.count(first, below)
+
+    def have_wide(self, first: np.ndarray, below: np.ndarray) -> np.ndarray:
+        """Return whether one of the lines from each to before another has the delimiters of a record, or more."""
+        return Sums(self.delimiters >= self._width - 1).count(first, below) > 0
+
+    @cached_property
+    def _whole(self) -> Sums:
+        return Sums(self._are_whole)
+
+    @cached_property
+    def _records(self) -> Sums:
+        return Sums(self._are_records)
+
+    def are_divided(self) -> np.ndarray:
         """Return which lines have the delimiters of a record, those between a quote and the next left out or not."""
-        is_first = (np.arange(len(self.places)) - np.repeat(self._first, self.quotes[self._filled])) % 2 == 0
-        is_first[self._last[self.quotes[self._filled] % 2 == 1]] = False  # no other is behind it
-        plain = self.delimiters - self._sum(np.where(is_first, self._below, 0))
-        found: np.ndarray = (plain == width - 1) | (self.delimiters == width - 1)
+        is_first = (np.arange(len(self.places)) - np.repeat(self._first, self.quotes[self.filled])) % 2 == 0
+        is_first[self._last[self.quotes[self.filled] % 2 == 1]] = False  # no other is behind it
+        plain = self.delimiters.copy()
+        if len(self._first):
+            plain[self.filled] -= np.add.reduceat(self._below * is_first, self._first)
+        found: np.ndarray = (plain == self._width - 1) | (self.delimiters == self._width - 1)
         return found
 
     def find_ends(self, lines: np.ndarray) -> np.ndarray:
         """Return the line below the record that each of these begins; beyond the one below the last where it does not end."""
-        count = len(self)
-        places = np.full(count + 1, count)
-        closing = np.flatnonzero(~self.from_inside.is_inside)
-        places[closing] = closing
-        following = np.minimum.accumulate(places[::-1])[::-1]
-        found: np.ndarray = np.where(self.from_outside.is_inside[lines], following[lines + 1], lines) + 1
-        return found
+        ends = lines + 1
+        odd = np.flatnonzero(self.from_outside.is_inside[lines])
+        ends[odd] = self._closing[ends[odd]] + 1
+        return ends
+
+    @cached_property
+    def _closing(self) -> np.ndarray:
+        """Return the first line, from each on, that closes what is open above it."""
+        return find_next(np.flatnonzero(~self.from_inside.is_inside), len(self))
 
     def count_fields(self, first: np.ndarray, below: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return how many fields records have that begin in lines, and end above others, and how many of their quotes close a field that goes on."""
-        read, inner = self.from_outside, self.from_inside
-        delimiters, junk = (np.append(0, np.cumsum(each)) for each in (inner.delimiters, inner.junk))
-        fields = read.delimiters[first] + delimiters[below] - delimiters[first + 1] + 1
-        return fields, read.junk[first] + junk[below] - junk[first + 1]
+        """Return how many fields records have that begin in lines, and end above others, and whether one of their quotes closes a field that goes on."""
+        read, (delimiters, junk) = self.from_outside, self._inner
+        fields = read.delimiters[first] + delimiters.count(first + 1, below) + 1
+        return fields, read.junk[first] | (junk.count(first + 1, below) > 0)
+
+    @cached_property
+    def _inner(self) -> tuple[Sums, Sums]:
+        return Sums(self.from_inside.delimiters), Sums(self.from_inside.junk)
 
     @cached_property
     def _below(self) -> np.ndarray:
         """Return how many delimiters stand behind each quote, before the next of its line."""
         before = self._delimiters.count_before(self.places)
         following = np.append(before[1:], 0)
-        following[self._last] = self._bounds[self._filled + 1]
+        following[self._last] = self._bounds[self.filled + 1]
         counts: np.ndarray = following - before
         return counts
 
     @cached_property
-    def kinds(self) -> np.ndarray:
+    def _kinds(self) -> np.ndarray:
         """Return of each quote whether it begins a field (2), or stands beside the one before (1)."""
         view, quotes = self._view, self.places
         begins = are_of(self._marks, view[quotes - 1]) | (quotes == 0)
         return np.asarray(2 * begins.view(np.uint8) + np.append(False, np.diff(quotes) == 1)[: len(quotes)])
 
     @cached_property
-    def are_ends(self) -> np.ndarray:
+    def _are_ends(self) -> np.ndarray:
         """Return of each quote whether a field may end with it, or another quote stands behind it."""
         below = self.places + 1
         found = are_of(self._marks + self.quote.encode(), self._view[np.minimum(below, len(self._view) - 1)])
@@ -171,41 +215,65 @@ class LinesAlone:
 
     def _read(self, begin: int) -> ReadLines:
         """Return what a reader finds in each line."""
-        states, count = self._follow(begin), len(self)
-        is_inside = np.full(count, begin == _INSIDE)
-        is_inside[self._filled] = states[self._last] == _INSIDE
-        delimiters = self._sum(np.where(states != _INSIDE, self._below, 0))
+        state, counted, told = self._follow(begin)
+        is_inside, (junk, stray) = np.full(len(self), begin == _INSIDE), np.zeros((2, len(self)), dtype=bool)
+        is_inside[self.filled] = state == _INSIDE
+        junk[self.filled], stray[self.filled] = told & _JUNK, told & _STRAY
+        delimiters = np.zeros(len(self), np.int32)
         if begin == _OUTSIDE:
-            others = self.delimiters.copy()
-            others[self._filled] = self._delimiters.count_before(self.places[self._first]) - self._bounds[self._filled]
-            delimiters += others
-        junk, stray = self._sum((states == _CLOSED) & ~self.are_ends), self._sum(states == _OUTSIDE)
+            delimiters = self.delimiters.copy()
+            counted += self._delimiters.count_before(self.places[self._first]) - self._bounds[self.filled]
+        delimiters[self.filled] = counted
         return ReadLines(is_inside, delimiters, junk, stray)
 
-    def _follow(self, begin: int) -> np.ndarray:
-        """Return what is behind each quote where each line begins so: the first of all lines are told, then the second, and many in one line by themselves."""
-        kinds, states, after = self.kinds, np.empty(len(self.places), np.uint8), _AFTER.ravel()
-        first, counts = self._first, self.quotes[self._filled]
-        before = np.full(len(first), begin, np.uint8)
+    def _follow(self, begin: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return of each line with a quote, where it begins so, its last state, how many delimiters count behind its quotes, and what these are.
+
+        The first quotes of all lines are told, then the second, and many in one line by themselves.
+        """
+        first, counts, lines = self._first, self.quotes[self.filled], np.arange(len(self.filled))
+        last: np.ndarray = np.full(len(first), begin, np.uint8)
+        state, told, counted = last, np.zeros(len(first), np.uint8), np.zeros(len(first), np.int32)
         for turn in range(_AT_ONCE):
             if not len(first):
-                return states
-            states[first + turn] = before = after.take(4 * before + kinds[first + turn])
-            more = counts > turn + 1
-            first, counts, before = first[more], counts[more], before[more]
-        steps = _AFTER.tolist()
-        for place, count, state in zip(first.tolist(), counts.tolist(), before.tolist(), strict=True):
-            told, last = list[int](), state
-            for kind in kinds[place + _AT_ONCE : place + count].tolist():
-                last = steps[last][kind]
-                told.append(last)
-            states[place + _AT_ONCE : place + count] = told
-        return states
+                return last, counted, told
+            after = _step(8 * state + self._codes[first])
+            state, is_all = after & _STATE, turn == 0
+            behind = self._below[first] * (after >= _COUNTS)
+            if is_all:
+                last, told, counted = state, after.copy(), behind
+            else:
+                last[lines], told[lines], counted[lines] = state, told[lines] | after, counted[lines] + behind
+            more = np.flatnonzero(counts > turn + 1)
+            first, counts, lines, state = first[more] + 1, counts[more], lines[more], state[more]
+        for line, place, count in zip(lines.tolist(), first.tolist(), counts.tolist(), strict=True):
+            stop, step = place + count - _AT_ONCE, int(last[line])
+            for code, below in zip(self._codes[place:stop].tolist(), self._below[place:stop].tolist(), strict=True):
+                step = _STEPS[8 * (step & _STATE) + code]
+                told[line] |= step
+                counted[line] += below * (step >= _COUNTS)
+            last[line] = step & _STATE
+        return last, counted, told
 
-    def _sum(self, of_quotes: np.ndarray) -> np.ndarray:
-        """Return of each line the sum of what its quotes have."""
-        found = np.zeros(len(self), np.int32)
-        if len(self._first):
-            sums = np.append(np.int32(0), np.cumsum(of_quotes, dtype=np.int32))
-            found[self._filled] = sums[self._last + 1] - sums[self._first]
-        return found
+    @cached_property
+    def _codes(self) -> np.ndarray:
+        """Return of each quote what it is by what stands beside it."""
+        codes: np.ndarray = self._kinds + self._are_ends * np.uint8(_CAN_END)
+        return codes
+
+
+class Sums:
+    """Counts of lines, of which those of several are told."""
+
+    def __init__(self, of_lines: np.ndarray) -> None:
+        self.before = np.zeros(len(of_lines) + 1, np.int32)
+        np.cumsum(of_lines, out=self.before[1:], dtype=np.int32)
+
+    def count(self, first: np.ndarray, below: np.ndarray) -> np.ndarray:
+        """Return the sum of those from each line to before another."""
+        counts: np.ndarray = self.before[below] - self.before[first]
+        return counts
+
+
+def _step(codes: np.ndarray) -> np.ndarray:
+    return np.frombuffer(codes.tobytes().translate(_STEPS), np.uint8)

@@ -13,14 +13,12 @@ from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.csv.lines import without_records
 from tasks.convert.formats.csv.parse import CsvBlock, parse_typed, read_block
 from tasks.convert.formats.csv.places import list_places
-from tasks.convert.formats.csv.records import UNDECODABLE, is_utf8, tell_width
+from tasks.convert.formats.csv.records import UNDECODABLE, tell_width
 from tasks.convert.formats.csv.second import warn_of_second
 from tasks.convert.formats.csv.spans import RecordSpans
 from tasks.convert.formats.header import REPEATED, warn_of_repeats
 from tasks.convert.schema.blocks import RawBlock, Schema, TypedBlock
 from tasks.convert.schema.misfits import make_misfits
-
-_MOST_ASCII = 127
 
 
 def read_texts_at_once(block: CsvBlock) -> RawBlock | None:
@@ -98,17 +96,8 @@ def _reject_unlike(block: CsvBlock, records: RecordSpans, is_undecodable: np.nda
 def _are_undecodable(window: ByteView, records: RecordSpans) -> np.ndarray:
     """Return whether each record is not in the file's encoding."""
     found = np.zeros(len(records), dtype=bool)
-    if not window.is_ascii and not is_utf8(window.data.decode("utf-8", "surrogateescape")):
-        starts, stops = window.line_spans_of_any_end
-        beyond = np.flatnonzero(window.to_numpy() > _MOST_ASCII)
-        lines = np.unique(np.searchsorted(starts, beyond, "right") - 1)
-        texts = (bytes(window.view[starts[line] : stops[line]]) for line in lines.tolist())
-        bad = [
-            line
-            for line, text in zip(lines.tolist(), texts, strict=True)
-            if not is_utf8(text.decode("utf-8", "surrogateescape"))
-        ]
-        found[np.searchsorted(records.lines, bad, "right") - 1] = True
+    if not window.is_ascii and len(window.undecodable):
+        found[np.searchsorted(records.starts, window.undecodable, "right") - 1] = True
     return found
 
 

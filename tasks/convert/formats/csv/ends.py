@@ -113,22 +113,14 @@ def _empty_record(head: Head) -> bytes:
 
 def _outside_quotes(cut: ReadCut, head: Head, lines: np.ndarray, *, kept: bool) -> np.ndarray:
     """Return those of the lines that are no part of a record, or each a record without any value."""
-    records, told = cut.records, cut.records.whole
-    if told is not None and not len(told[0]):
+    first, below = cut.records.whole
+    if not len(first):
         return lines if kept else lines[:0]
-    if told is not None:
-        first, below = told
-        above = np.searchsorted(first, lines, "right") - 1
-        if kept:
-            return lines[(above < 0) | (below[above] <= lines)]
-        is_alone = (first[above] == lines) & (below[above] == lines + 1)
-        return _take_empty(cut, head, lines[is_alone])
+    above = np.searchsorted(first, lines, "right") - 1
     if kept:
-        taken = [np.arange(span.start, span.end) for span in records.spans]
-        return np.setdiff1d(lines, np.concatenate([*taken, np.empty(0, np.int64)]))
-    spans = (span for span in records.spans if span.end == span.start + 1)
-    blank = [span.start for span in spans if not any(field.strip() for field in span.fields)]
-    return np.intersect1d(lines, np.array(blank, np.int64))
+        return lines[(above < 0) | (below[above] <= lines)]
+    is_alone = (first[above] == lines) & (below[above] == lines + 1)
+    return _take_empty(cut, head, lines[is_alone])
 
 
 def _take_empty(cut: ReadCut, head: Head, lines: np.ndarray) -> np.ndarray:

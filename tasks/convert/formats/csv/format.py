@@ -203,13 +203,13 @@ def cut_records(text: ByteView, head: Head, reading: Reading, *, final: bool) ->
         if closed != plain.data and (end is None or not closed.startswith(above)):
             records = Records(ByteView.of(closed), head.dialect, raw=raw, width=width)
             end = records.first_unclosed
-    return _cut_by_reader(records, end)
+    return _cut_at(records, end)
 
 
-def _cut_by_reader(records: Records, end: int | None) -> ReadCut:
-    """Return the lines before the one at which a record may begin that ends below, or as far as the last record that Python's reader finds whole."""
+def _cut_at(records: Records, end: int | None) -> ReadCut:
+    """Return the lines before the one at which a record may begin that ends below, or as far as the last whole record."""
     if end is None:
-        end = len(records.lines) if len(records.unclosed) else max((span.end for span in records.spans), default=0)
+        end = len(records.lines) if len(records.unclosed) else int(records.whole[1].max(initial=0))
     plain, raw = (lines.text.to_place(lines.place_of(end)) for lines in (records.lines, records.raw))
     return ReadCut(plain, plain if records.raw is records.lines else raw, records)
 

@@ -213,8 +213,7 @@ def _counts(block: CsvBlock, rows: int) -> bool:
         return True
     if block.laid.lines is not None:
         return rows == len(block.laid.lines)
-    counted = LaidLines(block.window, block.quote, block.head.dialect.delimiter, 0).lines
-    return counted is not None and rows == len(counted) and not len(block.records.unclosed)
+    return not block.is_settled and rows == block.laid.count_filled() and not len(block.records.unclosed)
 
 
 def _find_lines(block: CsvBlock, rows: int) -> np.ndarray | None:

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from tasks.convert.files.byte_view import ByteView
 
 _LINE_FEED, _CARRIAGE_RETURN = b"\n\r"
+_FEW_STEPS = 8
 
 
 def find_next(places: np.ndarray, count: int) -> np.ndarray:
@@ -21,11 +22,18 @@ def find_next(places: np.ndarray, count: int) -> np.ndarray:
 def follow(following: np.ndarray) -> np.ndarray:
     """Return the nodes on the way from the first, each of which leads to one further on, or behind the last.
 
-    Those that no other leads past are on it. From all that are known the ones so many steps further on are, each time
-    twice as many, until none is new.
+    Those that no other leads past are on it, and what these lead to, mostly in a few steps. From all that are known the
+    ones so many steps further on are, each time twice as many, until none is new.
     """
     count = len(following)
     is_met = np.append(np.arange(count) <= np.cumsum(np.bincount(following, minlength=count + 1))[:count], True)
+    met = np.flatnonzero(is_met[:-1])
+    for _ in range(_FEW_STEPS):
+        reached = following[met]
+        met = reached[~is_met[reached]]
+        if not len(met):
+            return np.flatnonzero(is_met[:-1])
+        is_met[met] = True
     further, known = np.append(following, count), np.count_nonzero(is_met)
     while True:
         is_met[further[is_met]] = True

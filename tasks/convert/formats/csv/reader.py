@@ -24,7 +24,7 @@ def parse_csv(block: CsvBlock, schema: Schema) -> TypedBlock:
     """Return the rows of a block, typed, and the records that do not fit."""
     if not block.head.names or _is_empty(block):
         return cast_block(read_texts_at_once(block) or read_texts(block), schema)
-    is_broken = block.told is not None and len(block.told.unclosed)  # so that nothing else can read it
+    is_broken = block.quote and len(block.records.unclosed)  # so that nothing else can read it
     if not is_broken and (parsed := _parse_at_once(block, schema)) is not None:
         return parsed
     return _parse_but_unclosed(block, schema) or cast_block(read_texts(block), schema)
@@ -51,7 +51,12 @@ def _parse_but_unclosed(block: CsvBlock, schema: Schema) -> TypedBlock | None:
     if not block.quote:
         return None
     unclosed = block.records.unclosed
-    others = replace(without_lines(block, unclosed) if len(unclosed) else block, is_settled=True, told=None, known=None)
+    others = replace(block, is_settled=True, told=None, known=None)
+    if len(unclosed):
+        is_kept = np.ones(len(block.records.lines), dtype=bool)
+        is_kept[unclosed] = False
+        others = replace(without_lines(block, unclosed), is_settled=True)
+        others = replace(others, known=block.records.settle(others.window, is_kept))
     if (found := _parse_at_once(others, schema)) is None:
         return None
     broken = make_misfits(block.locate(unclosed), block.records.why_broken)

@@ -15,7 +15,6 @@ import pyarrow.compute as pc
 
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.csv.dialect import Dialect
-from tasks.convert.formats.csv.places import keep_lines
 from tasks.convert.formats.csv.spans import LaidLines, LinesAlike
 from tasks.convert.formats.csv.text_lines import TextLines
 from tasks.convert.formats.csv.unclosed import Unclosed, find_unclosed
@@ -25,7 +24,6 @@ from tasks.core.escaping import count
 csv.field_size_limit(sys.maxsize)
 
 _SENTINEL = "end"
-_NOWHERE = np.empty(0, np.int64)
 _BYTES_AWAITED = 1024 * 1024  # below a quote that opens: a field of lines like records is seldom longer
 UNCLOSED = "a quote is not closed"
 UNDECODABLE = "not in the file's encoding"
@@ -80,25 +78,18 @@ class Records:
         return LaidLines(self._text, self._dialect.quote, self._dialect.delimiter, self._width)
 
     @cached_property
-    def whole(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """Return the first line of each whole record, and the one below its last, those between lines whose quote is never closed told as if these were not there; None where only a reader can tell."""
-        laid, is_kept = self.laid, np.ones(len(self.lines), dtype=bool)
-        if laid.lines is not None and laid.below is not None:
-            return laid.lines, laid.below
-        is_kept[self.unclosed] = False
-        if not laid.alone.quotes[is_kept].any():
-            starts, stops = self._text.line_spans_of_any_end
-            lines = np.flatnonzero(is_kept & (stops > starts))
-            return lines, lines + 1
-        others, places = keep_lines(self._text, is_kept), np.flatnonzero(is_kept)
-        laid = LaidLines(others, self._dialect.quote, self._dialect.delimiter, 0)
-        return None if laid.lines is None or laid.below is None else (places[laid.lines], places[laid.below - 1] + 1)
+    def whole(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the first line of each whole record, and the one below its last, those between lines whose quote is never closed told as if these were not there."""
+        first, (starts, stops) = np.flatnonzero(self._unclosed.is_first), self._text.line_spans_of_any_end
+        below = np.append(first[1:], len(starts))
+        is_whole = stops[below - 1] > starts[first]
+        is_whole[np.searchsorted(first, self.unclosed)] = False
+        return first[is_whole], below[is_whole]
 
     @property
     def begins(self) -> np.ndarray:
         """Return the line in which each record begins, be it broken."""
-        first = np.array([span.start for span in self.spans], np.int64) if self.whole is None else self.whole[0]
-        return np.sort(np.concatenate([first, self.unclosed]))
+        return np.sort(np.concatenate([self.whole[0], self.unclosed]))
 
     @property
     def are_told(self) -> bool:
@@ -113,8 +104,8 @@ class Records:
     @cached_property
     def _unclosed(self) -> Unclosed:
         if not len(self.laid.doubtful):
-            return Unclosed(_NOWHERE, _NOWHERE, _NOWHERE, _NOWHERE.astype(bool))
-        return find_unclosed(self._text, self.laid, self._alike, self._width)
+            return Unclosed.none(self.laid)
+        return find_unclosed(self.laid, self._alike, self._width)
 
     @property
     def broken(self) -> pa.Table:
@@ -124,25 +115,23 @@ class Records:
     @property
     def why_broken(self) -> pa.Array:
         """Return why each of these lines is no row; of one that cannot be decoded as well, that is the reason."""
-        if self._is_all_decodable:
+        if not len(self._text.undecodable):
             return pa.repeat(UNCLOSED, len(self.unclosed))
-        lines = self.unclosed.tolist()
-        is_decodable = pa.array([self._is_decodable(line, line + 1) for line in lines], pa.bool_())
-        return pc.if_else(is_decodable, UNCLOSED, UNDECODABLE)
+        return pc.if_else(pa.array(self._are_decodable(self.unclosed, self.unclosed + 1)), UNCLOSED, UNDECODABLE)
 
     @cached_property
     def undecodable(self) -> list[int]:
         """Return the places of the whole records that are not in the file's encoding."""
-        if self._is_all_decodable:
+        if not len(self._text.undecodable):
             return []
-        return [place for place, span in enumerate(self.spans) if not self._is_decodable(span.start, span.end)]
+        bounds = np.array([(span.start, span.end) for span in self.spans], np.int64).reshape(-1, 2)
+        places: list[int] = np.flatnonzero(~self._are_decodable(*bounds.T)).tolist()
+        return places
 
-    @cached_property
-    def _is_all_decodable(self) -> bool:
-        return self._text.is_ascii or self._is_decodable(0, len(self.lines))
-
-    def _is_decodable(self, start: int, end: int) -> bool:
-        return is_utf8(self.lines.join(start, end))
+    def _are_decodable(self, first: np.ndarray, below: np.ndarray) -> np.ndarray:
+        """Return whether the lines from each to before another are in the file's encoding."""
+        odd, bounds = self._text.undecodable, np.append(self.lines.starts, len(self._text))
+        return np.asarray(np.searchsorted(odd, bounds[first]) == np.searchsorted(odd, bounds[below]))
 
     @property
     def warnings(self) -> list[str]:
@@ -154,10 +143,8 @@ class Records:
         for doubted, what in ((False, kept), (True, broken)):
             first, below = (each[found.is_doubted == doubted] for each in (found.first, found.below))
             # Of a stray quote only its own line is a reject where it cannot be decoded: the lines below it are rows.
-            if len(first) and not self._is_all_decodable:
-                ends = first + 1 if doubted else below
-                is_told = [self._is_decodable(*each) for each in zip(first.tolist(), ends.tolist(), strict=True)]
-                first, below = first[is_told], below[is_told]
+            is_told = self._are_decodable(first, first + 1 if doubted else below)
+            first, below = first[is_told], below[is_told]
             if len(first):
                 told.append(
                     f"line {self._first_line + int(first[0])} opens a quoted field that runs over "
@@ -175,12 +162,12 @@ class Records:
     ) -> Records:
         """Return those of a text that begins with the same lines, and ends with a record; what is known of these is. Lines between them may be blank that were not, or the other way round."""
         found = Records(text, self._dialect, first_line, first_byte, raw, self._width)
-        found.laid, stop, told = self.laid.narrow(text), len(found.lines), self._unclosed
-        is_kept = told.below <= stop
-        found._unclosed = Unclosed(
-            told.lines[told.lines < stop], told.first[is_kept], told.below[is_kept], told.is_doubted[is_kept]
-        )
+        found.laid, found._unclosed = self.laid.narrow(text), self._unclosed.narrow(len(found.lines))
         return found
+
+    def settle(self, text: ByteView, is_kept: np.ndarray) -> LaidLines:
+        """Return how the lines of a text without those whose quote is never closed lie."""
+        return self.laid.without(text, is_kept, self._unclosed.is_first)
 
     @property
     def first_unclosed(self) -> int | None:

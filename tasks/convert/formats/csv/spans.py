@@ -62,14 +62,14 @@ def _are_several(
     may_be, below = np.zeros(len(tall), dtype=bool), last[tall] + 1
     view, (starts, stops) = text.to_numpy(), text.line_spans_of_any_end
     is_mark = view == ord(delimiter)
-    places = np.flatnonzero(_count_among(lines.delimiters >= width - 1, first[tall] + 1, below))
+    places = np.flatnonzero(lines.have_wide(first[tall] + 1, below))
     if len(places):
         odd, begins, ends = quoted.find_odd(view, delimiter), starts[first[tall[places]]], stops[last[tall[places]]]
         outside = Marks(is_mark & ~quoted.is_inside[:-1])
         is_unlike = outside.count_before(ends) - outside.count_before(begins) != width - 1
         places = places[is_unlike | (np.searchsorted(odd, ends) > np.searchsorted(odd, begins))]
         if len(places):
-            may_be[places] = may_be_stray(lines, first[tall[places]], below[places], width)
+            may_be[places] = may_be_stray(lines, first[tall[places]], below[places])
     many = np.flatnonzero(last[tall] - first[tall] > MANY_LINES)
     if len(many):
         may_be[many] |= LinesAlike(text, delimiter, width).are_records(first[tall[many]] + 1, last[tall[many]])
@@ -77,21 +77,14 @@ def _are_several(
     return found
 
 
-def may_be_stray(lines: LinesAlone, first: np.ndarray, below: np.ndarray, width: int) -> np.ndarray:
-    """Return of records of several lines that are not quoted as they ought to be, or of other fields than `width`, whether the quote of the first is stray, and the lines below it are records.
+def may_be_stray(lines: LinesAlone, first: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """Return of records of several lines that are not quoted as they ought to be, or of other fields than they ought to have, whether the quote of the first is stray, and the lines below it are records.
 
     They are where each is one by itself, or where one is that is quoted as it ought to be, between blank lines or
     others: no row is lost in a record that is none.
     """
-    is_any = _count_among(lines.are_whole(width), first + 1, below) > 0
-    found: np.ndarray = is_any | (_count_among(lines.are_records(width), first + 1, below) == below - first - 1)
-    return found
-
-
-def _count_among(are: np.ndarray, first: np.ndarray, below: np.ndarray) -> np.ndarray:
-    """Return how many of the lines from each to before another are."""
-    counts = np.append(np.int32(0), np.cumsum(are, dtype=np.int32))
-    found: np.ndarray = counts[below] - counts[first]
+    found: np.ndarray = lines.count_whole(first + 1, below) > 0
+    found |= lines.count_records(first + 1, below) == below - first - 1
     return found
 
 
@@ -109,7 +102,7 @@ class LaidLines:
     @cached_property
     def alone(self) -> LinesAlone:
         """Return the lines, each by itself."""
-        return LinesAlone(self.text, self._quote, self._delimiter)
+        return LinesAlone(self.text, self._quote, self._delimiter, self._width)
 
     @cached_property
     def starts(self) -> np.ndarray:
@@ -155,6 +148,10 @@ class LaidLines:
         """Return which of the records are no blank line."""
         (first, last), (starts, stops) = self._grouped, self.text.line_spans_of_any_end
         return np.asarray(stops[last] > starts[first])
+
+    def count_filled(self) -> int:
+        """Return how many records there are, blank lines left out, where each quote counts."""
+        return int(np.count_nonzero(self._is_filled))
 
     @cached_property
     def doubtful(self) -> np.ndarray:
@@ -207,18 +204,20 @@ class LaidLines:
         found[self._grouped[0]] = True
         return found
 
-    @cached_property
-    def holding(self) -> np.ndarray:
-        """Return the lines that hold a quote."""
-        return np.flatnonzero(self.alone.quotes)
+    def without(self, text: ByteView, is_kept: np.ndarray, is_first: np.ndarray | None = None) -> LaidLines:
+        """Return those of a text without some of the lines, each of them blank or of a record that is taken out as a whole: what is known of the others is.
 
-    def without(self, text: ByteView, is_kept: np.ndarray) -> LaidLines:
-        """Return those of a text without some of the lines, each of them blank or of a record that is taken out as a whole: what is known of the others is."""
+        Where `is_first` tells which are the first of a record, and none is doubtful, the lines taken out are those that were.
+        """
         found = LaidLines(text, self._quote, self._delimiter, self._width)
-        (first, last), moved = self._grouped, np.cumsum(is_kept) - 1
-        kept = is_kept[first]
+        (first, last), moved = self._grouped, np.cumsum(is_kept, dtype=np.int32) - 1
+        are_doubtful = self._are_doubtful
+        if is_first is not None:
+            first = np.flatnonzero(is_first)
+            last, are_doubtful = np.append(first[1:], len(is_first)) - 1, np.zeros(len(first), dtype=bool)
+        kept = np.flatnonzero(is_kept[first])
         found._grouped = moved[first[kept]], moved[last[kept]]
-        found._closed, found._are_doubtful = int(np.count_nonzero(kept)), self._are_doubtful[kept]
+        found._closed, found._are_doubtful = len(kept), are_doubtful[kept]
         return found
 
     def narrow(self, text: ByteView) -> LaidLines:
