@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tasks.convert.files.byte_view import ByteView
+from tasks.convert.files.byte_view import ByteView, Marks
 from tasks.convert.formats.csv.header import Head
 from tasks.convert.formats.csv.places import empty_lines, put_in
 from tasks.convert.formats.csv.quotes import are_of
@@ -82,8 +82,8 @@ def settle_blank(cut: Cut, head: Head, *, kept: bool) -> tuple[Cut, int]:
         found[found] = are_of(marks, view[starts[found]])  # as few lines begin
         near = np.flatnonzero(found)
         if len(near):
-            has_value = np.maximum.reduceat((~are_of(marks, view)).view(np.uint8), starts)
-            found[near] = has_value[near] == 0
+            values = Marks(~are_of(marks, view))
+            found[near] = values.count_before(starts[near]) == values.count_before(stops[near])
     lines = np.flatnonzero(found)
     if len(lines) and head.dialect.quote and head.dialect.quote.encode() in cut.plain:
         cut = told = tell_records(cut, head)

@@ -78,15 +78,6 @@ class Quoted:
         held: np.ndarray = self.is_inside[places]
         return held
 
-    def find_odd(self, view: np.ndarray, delimiter: str) -> np.ndarray:
-        """Return the places of the quotes that close a field which goes on."""
-        following = self.closing + 1
-        marks = f"{delimiter}\r\n".encode()
-        ends = are_of(marks, view[np.minimum(following, len(view) - 1)]) | (following == len(view))
-        ends[:-1] |= following[:-1] == self.opening[1:]
-        odd: np.ndarray = self.closing[~ends]
-        return odd
-
 
 def find_quoted(view: np.ndarray, quote: str, delimiter: str) -> Quoted:
     """Return the quoted fields of records as Python's reader takes them: one begins with a quote, and ends with the next that is not doubled."""

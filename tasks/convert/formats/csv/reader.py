@@ -25,13 +25,12 @@ def parse_csv(block: CsvBlock, schema: Schema) -> TypedBlock:
     if not block.head.names or _is_empty(block):
         return cast_block(read_texts_at_once(block) or read_texts(block), schema)
     is_broken = block.quote and len(block.records.unclosed)  # so that nothing else can read it
-    if not is_broken and (parsed := _parse_at_once(block, schema)) is not None:
-        return parsed
-    return _parse_but_unclosed(block, schema) or cast_block(read_texts(block), schema)
+    parsed = _parse_but_unclosed(block, schema) if is_broken else _parse_at_once(block, schema)
+    return parsed or cast_block(read_texts(block), schema)
 
 
-def _parse_at_once(block: CsvBlock, schema: Schema) -> TypedBlock | None:
-    """Return the rows of a block, typed, without its blank lines and rejects; None where only a reader can tell them."""
+def _parse_at_once(block: CsvBlock, schema: Schema, *, had_blank: bool = False) -> TypedBlock | None:
+    """Return the rows of a block, typed, without its blank lines and rejects; None where only a reader can tell them. It may have `had_blank` lines."""
     # Where comments were made blank some surely are; others cost a search.
     lined = without_blank_lines(block) if block.raw is not None and has_blank_lines(block.window) else block
     parsed = parse_typed(lined, schema)
@@ -39,7 +38,8 @@ def _parse_at_once(block: CsvBlock, schema: Schema) -> TypedBlock | None:
         lined = without_blank_lines(block)
         parsed = parse_typed(lined, schema) if lined is not block else None
     if parsed is not None:
-        return parsed if lined is block else replace(parsed, warnings=[*parsed.warnings, *warn_of_second(lined)])
+        told = warn_of_second(lined) if had_blank or lined is not block else ()
+        return replace(parsed, warnings=[*parsed.warnings, *told])
     if (parsed := parse_but_rejects(lined, schema)) is not None:
         return parsed
     found = read_texts_at_once(lined)
@@ -50,19 +50,17 @@ def _parse_but_unclosed(block: CsvBlock, schema: Schema) -> TypedBlock | None:
     """Return the rows of a block with lines that open a quote which is never closed: these are told, and the others read as if they stood alone; None where only a reader can tell those."""
     if not block.quote:
         return None
-    unclosed = block.records.unclosed
-    others = replace(block, is_settled=True, told=None, known=None)
-    if len(unclosed):
-        is_kept = np.ones(len(block.records.lines), dtype=bool)
-        is_kept[unclosed] = False
-        others = replace(without_lines(block, unclosed), is_settled=True)
-        others = replace(others, known=block.records.settle(others.window, is_kept))
-    if (found := _parse_at_once(others, schema)) is None:
+    records, unclosed = block.records, block.records.unclosed
+    is_kept = np.ones(len(records.lines), dtype=bool)
+    is_kept[unclosed] = is_kept[blank := records.blank] = False
+    others = without_lines(block, np.flatnonzero(~is_kept))
+    others = replace(others, is_settled=True, known=records.settle(others.window, is_kept))
+    if (found := _parse_at_once(others, schema, had_blank=len(blank) > 0)) is None:
         return None
-    broken = make_misfits(block.locate(unclosed), block.records.why_broken)
+    broken = make_misfits(block.locate(unclosed), records.why_broken)
     misfits = pa.concat_tables([broken, found.misfits])
     received = found.received + len(unclosed)
-    return replace(found, received=received, misfits=misfits, warnings=[*block.records.warnings, *found.warnings])
+    return replace(found, received=received, misfits=misfits, warnings=[*records.warnings, *found.warnings])
 
 
 def _is_empty(block: CsvBlock) -> bool:

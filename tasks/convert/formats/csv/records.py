@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.csv.dialect import Dialect
-from tasks.convert.formats.csv.spans import LaidLines, LinesAlike
+from tasks.convert.formats.csv.spans import LaidLines
 from tasks.convert.formats.csv.text_lines import TextLines
 from tasks.convert.formats.csv.unclosed import Unclosed, find_unclosed
 from tasks.convert.schema.misfits import make_misfits, make_records
@@ -61,7 +61,6 @@ class Records:
         self._first_line = first_line
         self._first_byte = first_byte
         self._text = text
-        self._alike = LinesAlike(text, dialect.delimiter, width)
         self.lines = TextLines(text)
         self.raw = self.lines if raw is None else TextLines(raw)
 
@@ -77,14 +76,26 @@ class Records:
         """Return how the lines lie."""
         return LaidLines(self._text, self._dialect.quote, self._dialect.delimiter, self._width)
 
-    @cached_property
+    @property
     def whole(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the first line of each whole record, and the one below its last, those between lines whose quote is never closed told as if these were not there."""
-        first, (starts, stops) = np.flatnonzero(self._unclosed.is_first), self._text.line_spans_of_any_end
-        below = np.append(first[1:], len(starts))
-        is_whole = stops[below - 1] > starts[first]
+        first, below, is_filled = self._grouped
+        is_whole = is_filled.copy()
         is_whole[np.searchsorted(first, self.unclosed)] = False
         return first[is_whole], below[is_whole]
+
+    @property
+    def blank(self) -> np.ndarray:
+        """Return the blank lines between records."""
+        first, _, is_filled = self._grouped
+        return np.compress(~is_filled, first)
+
+    @cached_property
+    def _grouped(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the first line of each record, broken or blank ones too, the one below its last, and whether it is not blank."""
+        first, (starts, stops) = np.flatnonzero(self._unclosed.is_first), self._text.line_spans_of_any_end
+        below = np.append(first[1:], len(starts))
+        return first, below, stops[below - 1] > starts[first]
 
     @property
     def begins(self) -> np.ndarray:
@@ -105,7 +116,7 @@ class Records:
     def _unclosed(self) -> Unclosed:
         if not len(self.laid.doubtful):
             return Unclosed.none(self.laid)
-        return find_unclosed(self.laid, self._alike, self._width)
+        return find_unclosed(self.laid, self._width)
 
     @property
     def broken(self) -> pa.Table:
@@ -176,7 +187,7 @@ class Records:
         # Of one that another quote of the block closes it is told already that it is stray, whatever comes.
         lines = lines[~(self.laid.is_first[lines] & (lines < self.laid.open))]
         lines = lines[self.laid.alone.find_ends(lines) > count]
-        is_stray = self._alike.are_records(lines + 1, np.full(len(lines), count))
+        is_stray = self.laid.alike.are_records(lines + 1, np.full(len(lines), count))
         # Also a field of many such lines may be closed, wherever the block is cut.
         is_stray &= self.laid.starts[lines] < len(self._text) - _BYTES_AWAITED
         return None if is_stray.all() else int(lines[~is_stray][0])

@@ -47,33 +47,26 @@ class RecordSpans:
 
 
 def _are_several(
-    text: ByteView, quoted: Quoted, grouped: tuple[np.ndarray, np.ndarray], lines: LinesAlone, width: int
+    alike: LinesAlike, grouped: tuple[np.ndarray, np.ndarray], lines: LinesAlone, width: int
 ) -> np.ndarray:
     """Return whether each record, of which these are the first and the last line, may be a line whose quote is stray, and records below it.
 
     One with many lines like records may be, and one with something behind a closing quote, or not of `width` fields,
     of which other lines are records.
     """
-    delimiter, (first, last) = lines.delimiter, grouped
+    first, last = grouped
     found = np.zeros(len(first), dtype=bool)
     tall = np.flatnonzero((last > first) & (width > 1))
-    if not len(tall):
-        return found
-    may_be, below = np.zeros(len(tall), dtype=bool), last[tall] + 1
-    view, (starts, stops) = text.to_numpy(), text.line_spans_of_any_end
-    is_mark = view == ord(delimiter)
-    places = np.flatnonzero(lines.have_wide(first[tall] + 1, below))
-    if len(places):
-        odd, begins, ends = quoted.find_odd(view, delimiter), starts[first[tall[places]]], stops[last[tall[places]]]
-        outside = Marks(is_mark & ~quoted.is_inside[:-1])
-        is_unlike = outside.count_before(ends) - outside.count_before(begins) != width - 1
-        places = places[is_unlike | (np.searchsorted(odd, ends) > np.searchsorted(odd, begins))]
-        if len(places):
-            may_be[places] = may_be_stray(lines, first[tall[places]], below[places])
-    many = np.flatnonzero(last[tall] - first[tall] > MANY_LINES)
-    if len(many):
-        may_be[many] |= LinesAlike(text, delimiter, width).are_records(first[tall[many]] + 1, last[tall[many]])
-    found[tall] = may_be
+    if len(tall):
+        begins, below = first[tall], last[tall] + 1
+        wide = np.flatnonzero(lines.have_wide(begins + 1, below))
+        if len(wide):
+            fields, junk = lines.count_fields(begins[wide], below[wide])
+            odd = wide[np.flatnonzero((fields != width) | junk)]
+            found[tall[odd]] = may_be_stray(lines, begins[odd], below[odd])
+        many = np.flatnonzero(below - begins > MANY_LINES + 1)
+        if len(many):
+            found[tall[many]] |= alike.are_records(begins[many] + 1, below[many] - 1)
     return found
 
 
@@ -103,6 +96,11 @@ class LaidLines:
     def alone(self) -> LinesAlone:
         """Return the lines, each by itself."""
         return LinesAlone(self.text, self._quote, self._delimiter, self._width)
+
+    @cached_property
+    def alike(self) -> LinesAlike:
+        """Return the lines as records."""
+        return LinesAlike(self.text, self._delimiter, self._width)
 
     @cached_property
     def starts(self) -> np.ndarray:
@@ -139,7 +137,7 @@ class LaidLines:
     def _are_doubtful(self) -> np.ndarray:
         if self._quoted is None:
             return np.zeros(len(self._grouped[0]), dtype=bool)
-        found = _are_several(self.text, self._quoted, self._grouped, self.alone, self._width)
+        found = _are_several(self.alike, self._grouped, self.alone, self._width)
         found[self._closed :] = True
         return found
 

@@ -38,7 +38,7 @@ class Unclosed:
         return Unclosed(lines, self.first[kept], self.below[kept], self.is_doubted[kept], is_first)
 
 
-def find_unclosed(laid: LaidLines, alike: LinesAlike, width: int) -> Unclosed:
+def find_unclosed(laid: LaidLines, width: int) -> Unclosed:
     """Return the lines that have a quote, and begin no record, or one that is more likely a line whose quote is stray, and records below it.
 
     Those within a record are passed over, and those of the records in which each quote counts,
@@ -53,7 +53,7 @@ def find_unclosed(laid: LaidLines, alike: LinesAlike, width: int) -> Unclosed:
     is_unclosed, (is_tall, is_doubted) = below > count, np.zeros((2, len(quoted)), dtype=bool)
     several = np.flatnonzero((below - first > 1) & ~is_unclosed & ~is_last & (width > 0))
     if len(several):
-        is_tall[several], is_doubted[several] = _doubt(lines, alike, first[several], below[several], width)
+        is_tall[several], is_doubted[several] = _doubt(lines, laid.alike, first[several], below[several], width)
     is_unclosed |= is_doubted
     next_line = np.where(is_unclosed, first + 1, below)
     next_line[is_last] = count
