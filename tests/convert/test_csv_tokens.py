@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tasks.convert.files.byte_view import ByteView
+from tasks.convert.formats.csv import tokens
 from tasks.convert.formats.csv.quoting import Quoting
 from tasks.convert.formats.csv.tokens import rewrite_tokens
 from tests.convert.conftest import PROPERTY
@@ -71,9 +73,12 @@ def rewritten(data: bytes, quoting: Quoting, *, may_be_open: bool) -> bytes:
         trims=st.sampled_from([False, False, True]),
     ),
     st.booleans(),
+    st.sampled_from([1, 8, 1024]),
 )
-def test_what_is_rewritten_at_once_is_so_field_by_field(text: str, quoting: Quoting, may_be_open: bool) -> None:
-    """Comments, escapes and blanks around quotes, wherever they stand, be quotes closed or not."""
+def test_what_is_rewritten_at_once_is_so_field_by_field(
+    text: str, quoting: Quoting, may_be_open: bool, piece_bytes: int
+) -> None:
+    """Comments, escapes and blanks around quotes, wherever they stand, be quotes closed or not, and however few lines are rewritten at a time."""
     data = text.encode("utf-8", "surrogateescape")
     if quoting.is_plain:
         assert quoting.rewrite(data, may_be_open=may_be_open) == data
@@ -81,7 +86,9 @@ def test_what_is_rewritten_at_once_is_so_field_by_field(text: str, quoting: Quot
 
     expected = rewritten(data, quoting, may_be_open=may_be_open)
 
-    assert rewrite_tokens(data, quoting, may_be_open=may_be_open) == expected
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tokens, "_PIECE_BYTES", piece_bytes)
+        assert rewrite_tokens(ByteView.of(data), quoting, may_be_open=may_be_open) == expected
     assert quoting.rewrite(data, may_be_open=may_be_open) == expected
 
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pytest
 
+from tasks import convert
 from tasks.config import Reading
 from tasks.convert.files.byte_view import BufferPool
 from tasks.convert.formats.csv import format as csv_format
@@ -31,7 +32,7 @@ PLAIN, OPEN, TWO = "{n},ab,{n}", '"{n},ab,{n}', '{n},"a\nb",{n}'
 
 def count_steps(text: str, read: dict[str, Any]) -> tuple[int, int]:
     """Return how many lines of the program are run to tell the records of a file apart, and how many records these are."""
-    data, folder, steps = text.encode(), str(Path(csv_format.__file__).parent), 0
+    data, folder, steps = text.encode("utf-8", "surrogateescape"), str(Path(convert.__file__).parent), 0
 
     def step(frame: FrameType, event: str, _: Any) -> Any:
         nonlocal steps
@@ -71,6 +72,11 @@ def count_steps(text: str, read: dict[str, Any]) -> tuple[int, int]:
         ([TWO, f'{TWO}\n,"",'], {"skip_blank": True}),
         (['{n},"a\n\nb",{n}', '{n},"a\n\nb",{n}\n'], {"skip_blank": False}),
         ([TWO, '{n},5" a,{n}', '{n},"a 5" b",{n}'], {}),
+        (['"{n},a\udcffb,{n}', PLAIN, "{n},a\udcffb,{n}"], {"encoding": "utf-8"}),
+        (['{n},"a\udcff\nb",{n}', TWO], {"encoding": "utf-8"}),
+        (['"é{n},a,b', *["é{n},a,b"] * 9], {}),
+        (['" {n},a,b', *[" {n},a,b"] * 9], {}),
+        (['"é,a,b', *["é,a,ü"] * 9], {}),
     ],
 )
 def test_no_line_of_csv_is_a_step_of_its_own(rows: list[str], read: dict[str, Any], end: str) -> None:

@@ -9,7 +9,7 @@ from threading import Lock
 import numpy as np
 import pyarrow as pa
 
-from tasks.convert.files.utf8 import find_undecodable
+from tasks.convert.schema.utf8 import find_undecodable
 
 _LINE_FEED, _CARRIAGE_RETURN = b"\n\r"
 _FIRST_BEYOND_ASCII = 128

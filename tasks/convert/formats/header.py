@@ -71,6 +71,11 @@ def pattern_of_values(delimiter: str) -> str:
     return f"(^|{end}){_BLANK}*({value}){_BLANK}*({end}|$)"
 
 
+def pattern_beyond_ascii(delimiter: str) -> str:
+    """Return the pattern, for Arrow, of lines of which only Python tells whether a field is a number or a date: those with digits or blanks beyond ASCII, or with what may be a time that something stands behind."""
+    return rf"[^\P{{Nd}}0-9]|[^\P{{Z}} ]|\x{{85}}|(^|{re.escape(delimiter)}){_BLANK}*\d{{1,4}}[-/.:]\d"
+
+
 def kind_of_field(field: str) -> Kind:
     """Return what a field holds."""
     if field.strip().lower() in _NULLS:

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.convert.files.utf8 import find_undecodable, write_undecodable
+from tasks.convert.schema.utf8 import find_undecodable, write_undecodable
 
 RECORD_SCHEMA = pa.schema([("line", pa.int64()), ("raw", pa.string()), ("byte_offset", pa.int64())])
 """A record: the number of its first line, from 1, its text, and its first byte where that is known."""

@@ -191,12 +191,16 @@ class LinesAlone:
         return Sums(self.from_inside.delimiters), Sums(self.from_inside.junk)
 
     @cached_property
+    def _before(self) -> np.ndarray:
+        """Return how many delimiters stand before each quote."""
+        return self._delimiters.count_before(self.places)
+
+    @cached_property
     def _below(self) -> np.ndarray:
         """Return how many delimiters stand behind each quote, before the next of its line."""
-        before = self._delimiters.count_before(self.places)
-        following = np.append(before[1:], 0)
+        following = np.append(self._before[1:], np.int32(0))
         following[self._last] = self._bounds[self.filled + 1]
-        counts: np.ndarray = following - before
+        counts: np.ndarray = following - self._before
         return counts
 
     @cached_property
@@ -222,7 +226,7 @@ class LinesAlone:
         delimiters = np.zeros(len(self), np.int32)
         if begin == _OUTSIDE:
             delimiters = self.delimiters.copy()
-            counted += self._delimiters.count_before(self.places[self._first]) - self._bounds[self.filled]
+            counted += self._before[self._first] - self._bounds[self.filled]
         delimiters[self.filled] = counted
         return ReadLines(is_inside, delimiters, junk, stray)
 

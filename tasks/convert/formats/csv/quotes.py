@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tasks.convert.formats.csv.places import follow
+from tasks.convert.formats.csv.places import find_next, follow
 
 
 def are_of(characters: bytes, view: np.ndarray) -> np.ndarray:
@@ -21,7 +21,7 @@ def are_marks(view: np.ndarray, quotes: np.ndarray, quote: str, delimiter: str) 
         return False
     following = quotes[1::2] + 1
     after = view[following[following < len(view)]]
-    return bool(np.isin(after, np.frombuffer(f"{delimiter}{quote}\r\n".encode(), np.uint8)).all())
+    return bool(are_of(f"{delimiter}{quote}\r\n".encode(), after).all())
 
 
 def are_paired(view: np.ndarray, quote: str, delimiter: str) -> bool:
@@ -42,9 +42,7 @@ def are_paired(view: np.ndarray, quote: str, delimiter: str) -> bool:
 
 def _open_fields(view: np.ndarray, opening: np.ndarray, quote: str, delimiter: str) -> bool:
     """Return whether each of these quotes stands where a field begins, or after another one."""
-    before = view[np.maximum(opening - 1, 0)]
-    begins = np.isin(before, np.frombuffer(f"{delimiter}{quote}\r\n".encode(), np.uint8)) | (opening == 0)
-    return bool(begins.all())
+    return bool((are_of(f"{delimiter}{quote}\r\n".encode(), view[opening - 1]) | (opening == 0)).all())
 
 
 def are_inside(is_quote: np.ndarray) -> np.ndarray:
@@ -79,10 +77,12 @@ class Quoted:
         return held
 
 
-def find_quoted(view: np.ndarray, quote: str, delimiter: str) -> Quoted:
-    """Return the quoted fields of records as Python's reader takes them: one begins with a quote, and ends with the next that is not doubled."""
-    is_quote = np.append(view == ord(quote), np.False_)
-    quotes = np.flatnonzero(is_quote)
+def find_quoted(view: np.ndarray, is_quote: np.ndarray, quotes: np.ndarray, delimiter: str) -> Quoted:
+    """Return the quoted fields of records as Python's reader takes them: one begins with a quote, and ends with the next that is not doubled.
+
+    `quotes` are the places of those that are one.
+    """
+    is_quote = np.append(is_quote, np.False_)
     opening, closing = quotes[::2], quotes[1::2]
     is_beside = np.append(False, opening[1:] - closing[: len(opening[1:])] == 1)[: len(opening)]
     if not (is_beside | _begin_fields(view, opening, delimiter)).all():
@@ -110,11 +110,13 @@ def _alternate(begins: np.ndarray, odd: np.ndarray, count: int) -> tuple[np.ndar
     They open and close in turns, from one of those that begin a field to the one in the turn to open that is `odd`: it
     neither begins a field nor stands beside the one that closed, and is a character as are those up to the next beginning.
     """
-    after = np.append(begins, count)[np.searchsorted(begins, np.concatenate([[0], odd]))]
+    after = find_next(begins, count)[np.concatenate([[0], odd])]
     following = np.empty(len(after), np.int64)
     for turn in (0, 1):
-        of_turn, same = after % 2 == turn, np.flatnonzero(odd % 2 == turn)
-        following[of_turn] = np.append(same, len(odd))[np.searchsorted(odd[same], after[of_turn])] + 1
+        of_turn, same = np.flatnonzero(after % 2 == turn), np.flatnonzero(odd % 2 == turn)
+        ends = np.full(count + 1, len(odd))
+        ends[odd[same]] = same
+        following[of_turn] = np.minimum.accumulate(ends[::-1])[::-1][after[of_turn]] + 1
     nodes = follow(following)
     starts, stops = after[nodes], np.append(odd, count)[following[nodes] - 1]
     stops = stops[starts < count]

@@ -31,10 +31,10 @@ def parse_csv(block: CsvBlock, schema: Schema) -> TypedBlock:
 
 def _parse_at_once(block: CsvBlock, schema: Schema, *, had_blank: bool = False) -> TypedBlock | None:
     """Return the rows of a block, typed, without its blank lines and rejects; None where only a reader can tell them. It may have `had_blank` lines."""
-    # Where comments were made blank some surely are; others cost a search.
-    lined = without_blank_lines(block) if block.raw is not None and has_blank_lines(block.window) else block
+    # Where comments were made blank some surely are; others cost a search, where no quote had all lines told.
+    lined = without_blank_lines(block) if block.raw is not None and _may_have_blank_lines(block) else block
     parsed = parse_typed(lined, schema)
-    if parsed is None and lined is block and has_blank_lines(block.window):
+    if parsed is None and lined is block and _may_have_blank_lines(block):
         lined = without_blank_lines(block)
         parsed = parse_typed(lined, schema) if lined is not block else None
     if parsed is not None:
@@ -61,6 +61,10 @@ def _parse_but_unclosed(block: CsvBlock, schema: Schema) -> TypedBlock | None:
     misfits = pa.concat_tables([broken, found.misfits])
     received = found.received + len(unclosed)
     return replace(found, received=received, misfits=misfits, warnings=[*records.warnings, *found.warnings])
+
+
+def _may_have_blank_lines(block: CsvBlock) -> bool:
+    return bool(block.quote) or has_blank_lines(block.window)
 
 
 def _is_empty(block: CsvBlock) -> bool:

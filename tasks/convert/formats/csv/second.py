@@ -9,6 +9,7 @@ from itertools import chain
 
 import numpy as np
 
+from tasks.convert.formats.csv.alone import Sums
 from tasks.convert.formats.csv.parse import CsvBlock
 from tasks.convert.formats.csv.quotes import are_of
 from tasks.convert.formats.csv.spans import RecordSpans
@@ -25,7 +26,7 @@ _DATE_BYTES = 12
 
 def warn_of_second(block: CsvBlock) -> list[str]:
     """Return a sentence on the first record below a blank one, or a blank line, that looks like the header of another table, if there is one."""
-    if (records := block.spans) is None:
+    if not _may_have_blank(block) or (records := block.spans) is None:
         return []
     below = _find_below_blanks(block, records)
     if len(below) and len(below := _may_be_headers(block, records, below)):
@@ -41,13 +42,23 @@ def warn_of_second(block: CsvBlock) -> list[str]:
     return []
 
 
+def _may_have_blank(block: CsvBlock) -> bool:
+    """Return whether there may be a blank line, or a record without a value: one that begins with a delimiter or a quote."""
+    starts, stops = (block.raw or block.window).line_spans_of_any_end
+    if block.laid.lines is None or (starts == stops).any():
+        return True
+    marks = f"{block.head.dialect.delimiter}{block.head.dialect.quote}".encode()
+    return bool(are_of(marks, block.window.to_numpy()[block.laid.starts[block.laid.lines]]).any())
+
+
 def _find_below_blanks(block: CsvBlock, records: RecordSpans) -> np.ndarray:
     """Return the places of the records below a blank line, or below one of delimiters and quotes alone."""
     if len(records) < 2 or not block.head.fields:  # noqa: PLR2004 - one below another
         return np.empty(0, np.int64)
     view, sizes = block.window.to_numpy(), records.stops - records.starts
     marks = f"{block.head.dialect.delimiter}{block.head.dialect.quote}\r".encode()
-    blank = np.flatnonzero(are_of(marks, view[records.starts]) & (sizes <= 3 * records.widths))
+    may_be = are_of(marks, view[records.starts]) & are_of(marks, view[records.stops - 1])
+    blank = np.flatnonzero(may_be & (sizes <= 3 * records.widths))
     if len(blank):  # two quotes a field, and what ends it
         near, few = _take_alone(view, records, blank)
         blank = blank[_count(near, marks, few.starts, few.stops) == sizes[blank]]
@@ -65,8 +76,7 @@ def _has_blank_line(block: CsvBlock, records: RecordSpans, places: np.ndarray) -
     if not is_apart.any():
         return is_apart
     starts, stops = (block.raw or block.window).line_spans_of_any_end
-    blanks = np.concatenate([[0], np.cumsum(starts == stops)])
-    return np.asarray(blanks[first] > blanks[above])
+    return np.asarray(Sums(starts == stops).count(above, first) > 0)
 
 
 def _may_be_headers(block: CsvBlock, records: RecordSpans, places: np.ndarray) -> np.ndarray:

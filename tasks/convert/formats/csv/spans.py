@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 
 from tasks.convert.files.byte_view import ByteView, Marks
 from tasks.convert.formats.csv.alone import LinesAlone
-from tasks.convert.formats.csv.quotes import Quoted, find_quoted
-from tasks.convert.formats.header import NUMBER_OR_DATE, pattern_of_values
+from tasks.convert.formats.csv.quotes import Quoted, are_of, find_quoted
+from tasks.convert.formats.header import NUMBER_OR_DATE, pattern_beyond_ascii, pattern_of_values
 from tasks.convert.schema.misfits import cut_texts
 
 MANY_LINES = 5  # within one quoted field that are records each: of fewer a text may consist by chance
@@ -19,6 +19,8 @@ _LINES_JUDGED = 200
 _ALMOST_ALL = 0.9
 _FEW_FIELDS = 3
 _MOST_ASCII = 127
+_BLANKS = [chr(code) for code in range(ord("\u3000") + 1) if chr(code).isspace()]
+_BLANK_BYTES = "".join(_BLANKS).encode()
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class RecordSpans:
 
     def take(self, kept: np.ndarray) -> RecordSpans:
         """Return some of the records, by their places or as a mask."""
+        kept = np.flatnonzero(kept) if kept.dtype == bool else kept
         lines, below, starts, stops = self.lines[kept], self.below[kept], self.starts[kept], self.stops[kept]
         return RecordSpans(lines, below, starts, stops, self.widths[kept], self.is_mark)
 
@@ -60,7 +63,7 @@ def _are_several(
     if len(tall):
         begins, below = first[tall], last[tall] + 1
         wide = np.flatnonzero(lines.have_wide(begins + 1, below))
-        if len(wide):
+        if len(wide) and len(wide := wide[lines.count_records(begins[wide] + 1, below[wide]) > 0]):
             fields, junk = lines.count_fields(begins[wide], below[wide])
             odd = wide[np.flatnonzero((fields != width) | junk)]
             found[tall[odd]] = may_be_stray(lines, begins[odd], below[odd])
@@ -109,7 +112,9 @@ class LaidLines:
 
     @cached_property
     def _quoted(self) -> Quoted | None:
-        return find_quoted(self.text.to_numpy(), self._quote, self._delimiter) if self._quote else None
+        if not self._quote:
+            return None
+        return find_quoted(self.text.to_numpy(), self.alone.is_quote, self.alone.places, self._delimiter)
 
     @cached_property
     def _is_inside(self) -> np.ndarray | None:
@@ -264,8 +269,13 @@ class LinesAlike:
         """Return how many of the lines before each, and before the end, are not blank, and how many of these have the delimiters of a record."""
         view, (starts, stops) = self._text.to_numpy(), self._text.line_spans_of_any_end
         is_filled, begins = stops > starts, view[starts]
-        for line in np.flatnonzero(is_filled & ((begins <= ord(" ")) | (begins > _MOST_ASCII))).tolist():
-            is_filled[line] = bool(self._read(line))
+        near = np.flatnonzero(is_filled & ((begins <= ord(" ")) | (begins > _MOST_ASCII)))
+        if len(near):
+            solid, odd = Marks(~are_of(_BLANK_BYTES, view)), Marks(view > _MOST_ASCII)
+            near = near[solid.count_before(stops[near]) == solid.count_before(starts[near])]
+            is_filled[near] = odd.count_before(stops[near]) > odd.count_before(starts[near])
+            for line in near[is_filled[near]].tolist():  # of bytes as those of blanks beyond ASCII
+                is_filled[line] = bool(self._read(line))
         delimiters = np.diff(Marks(view == ord(self._delimiter)).count_before(np.append(starts, len(view))))
         counted = is_filled, is_filled & (delimiters == self._width - 1)
         filled, alike = (np.concatenate([[0], np.cumsum(each)]) for each in counted)
@@ -296,8 +306,10 @@ class LinesAlike:
         texts = cut_texts(self._text.view, starts[lines], stops[lines])
         is_numbered = pc.match_substring_regex(texts, pattern_of_values(self._delimiter))
         self._is_numbered[lines] = is_numbered.to_numpy(zero_copy_only=False)
-        if not self._text.is_ascii:  # digits and blanks of which Arrow does not know may be among the others
-            for line in lines[~self._is_numbered[lines]].tolist():
+        if not self._text.is_ascii:
+            is_doubtful = pc.match_substring_regex(texts, pattern_beyond_ascii(self._delimiter))
+            is_doubtful = is_doubtful.to_numpy(zero_copy_only=False) & ~self._is_numbered[lines]
+            for line in lines[is_doubtful].tolist():
                 text = self._read(line)
                 self._is_numbered[line] = not text.isascii() and any(map(_holds_value, text.split(self._delimiter)))
 

@@ -13,6 +13,7 @@ from tasks.convert.formats.csv.quotes import are_of
 
 _LINE_FEED, _CARRIAGE_RETURN = b"\n\r"
 _LINE_ENDS = b"\r\n"
+_PIECE_BYTES = 256 * 1024
 _NONE = -1
 
 
@@ -60,21 +61,54 @@ class _Tokens:
         return _Tokens(*(each[kept] for each in fields))
 
 
-def rewrite_tokens(data: bytes, quoting: Quoting, *, may_be_open: bool) -> bytes:
+def rewrite_tokens(data: ByteView, quoting: Quoting, *, may_be_open: bool) -> bytes:
     """Return the same records as plain CSV, comments as blank lines.
+
+    Some lines at a time: memory that is new for each step of a whole block takes more time than the steps.
+    """
+    pieces, begin, size = list[bytes](), 0, _PIECE_BYTES
+    if b"\r" in data:  # what ends a line above a comment is none of its piece
+        size = len(data)
+    while begin < len(data):
+        rest = data.from_place(begin)
+        is_last = len(rest) <= size
+        piece = rest if is_last else rest.to_place(rest.rfind(b"\n", size) + 1)
+        rewritten, taken = _rewrite_piece(piece, quoting, is_last=is_last, may_be_open=may_be_open)
+        pieces.append(rewritten)
+        begin, size = begin + taken, _PIECE_BYTES if taken else 2 * size
+    return b"".join(pieces)
+
+
+def _rewrite_piece(piece: ByteView, quoting: Quoting, *, is_last: bool, may_be_open: bool) -> tuple[bytes, int]:
+    """Return the lines of a piece rewritten, and how many bytes they had: of one that is not the last those above what may end below it.
 
     Where each comment or field would end is told of all at once, and then followed from the first:
     what begins within another is none.
     """
-    if not data:
-        return data
-    text = _Text(ByteView.of(data), quoting)
-    tokens = text.find_tokens(text.find_begins(), may_be_open=may_be_open)
+    if not len(piece):
+        return b"", 0
+    text = _Text(piece, quoting)
+    tokens = text.find_tokens(text.find_begins(), may_be_open=may_be_open or not is_last)
     is_token = tokens.ends > tokens.begins
     steps = np.arange(1, len(is_token) + 1)
     steps[is_token] = np.searchsorted(tokens.begins, tokens.ends[is_token])
     nodes = follow(steps)
-    return text.rewrite(tokens.take(nodes[is_token[nodes]]))
+    tokens = tokens.take(nodes[is_token[nodes]])
+    end = len(piece)
+    if not is_last and len(tokens.ends) and tokens.ends[-1] == end:
+        kept, end = _above_last(piece, tokens)
+        tokens = tokens.take(np.arange(kept))
+    return text.rewrite(tokens, end), end
+
+
+def _above_last(piece: ByteView, tokens: _Tokens) -> tuple[int, int]:
+    """Return how many of the tokens end above the line in which the last begins, or the others of it, and where that line begins."""
+    kept = len(tokens.begins) - 1
+    place = piece.rfind(b"\n", int(tokens.begins[kept])) + 1
+    while kept and tokens.ends[kept - 1] > place:
+        kept -= 1
+        place = piece.rfind(b"\n", int(tokens.begins[kept])) + 1
+    return kept, place
 
 
 class _Text:
@@ -130,11 +164,11 @@ class _Text:
         last = np.where(is_quoted, last, np.where(is_comment, begins, ends))
         return _Tokens(begins, np.where(is_quoted, first, begins), last, ends, is_comment, is_bare)
 
-    def rewrite(self, tokens: _Tokens) -> bytes:
-        """Return the bytes with these as plain CSV has them."""
+    def rewrite(self, tokens: _Tokens, end: int) -> bytes:
+        """Return the bytes before a place with these as plain CSV has them."""
         view, quote = self._view, self._quoting.quote
-        comments, is_kept = tokens.begins[tokens.is_comment], np.ones(len(view), dtype=bool)
-        written = end_with_feeds(self._text, comments) if len(comments) else view.copy()
+        comments, is_kept = tokens.begins[tokens.is_comment], np.ones(end, dtype=bool)
+        written = (end_with_feeds(self._text, comments) if len(comments) else view.copy())[:end]
         for starts, stops in ((tokens.begins, tokens.first), (tokens.last, tokens.ends)):
             is_kept[list_places(starts, stops)] = False
         escapes = self._find_within(tokens.take(~tokens.is_comment))
@@ -187,9 +221,9 @@ class _Text:
     def _find_bare(self, begins: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return whether fields without quotes have an escape before a delimiter or a quote, and where each ends."""
         view, size = self._view, len(self._view)
+        if not len(self._escapes):
+            return np.zeros(len(begins), dtype=bool), begins
         ends = np.append(np.flatnonzero(self._is_bare_end), size)[Marks(self._is_bare_end).count_before(begins)]
-        if not self._quoting.escape:
-            return np.zeros(len(begins), dtype=bool), ends
         is_special, is_dangling = np.zeros((2, size), dtype=bool)
         is_special[self._escapes[view[self._escapes + 1] != ord(self._quoting.escape)]] = True
         is_dangling[self._dangling] = True
@@ -206,7 +240,8 @@ class _Text:
             return np.zeros(len(begins), dtype=bool)
         return np.asarray((self._view[begins] == ord(self._quoting.comment)) & self._begin_lines(begins))
 
-    def _find_line_ends(self, places: np.ndarray) -> np.ndarray:
-        is_end = (self._view == _LINE_FEED) | (self._view == _CARRIAGE_RETURN)
-        found: np.ndarray = np.append(np.flatnonzero(is_end), len(self._view))[Marks(is_end).count_before(places)]
+    def _find_line_ends(self, begins: np.ndarray) -> np.ndarray:
+        """Return where the lines end that begin at these places."""
+        starts, stops = self._text.line_spans_of_any_end
+        found: np.ndarray = stops[np.searchsorted(starts, begins)]
         return found

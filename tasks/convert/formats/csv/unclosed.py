@@ -8,7 +8,7 @@ import numpy as np
 
 from tasks.convert.formats.csv.alone import LinesAlone
 from tasks.convert.formats.csv.places import find_next, follow
-from tasks.convert.formats.csv.spans import LaidLines, LinesAlike, may_be_stray
+from tasks.convert.formats.csv.spans import MANY_LINES, LaidLines, LinesAlike, may_be_stray
 
 _NOWHERE = np.empty(0, np.int64)
 
@@ -50,8 +50,11 @@ def find_unclosed(laid: LaidLines, width: int) -> Unclosed:
     is_last = begins == count
     first = np.minimum(begins, count - 1)
     below = lines.find_ends(first)
-    is_unclosed, (is_tall, is_doubted) = below > count, np.zeros((2, len(quoted)), dtype=bool)
-    several = np.flatnonzero((below - first > 1) & ~is_unclosed & ~is_last & (width > 0))
+    is_unclosed, is_tall = below > count, np.zeros(len(quoted), dtype=bool)
+    are_several = (below - first > 1) & ~is_unclosed & ~is_last & (width > 0)
+    # A doubtful record in which each quote counts is doubted already, unless it runs over many lines.
+    is_doubted = are_several & is_first & (below - first < MANY_LINES + 2)
+    several = np.flatnonzero(are_several & ~is_doubted)
     if len(several):
         is_tall[several], is_doubted[several] = _doubt(lines, laid.alike, first[several], below[several], width)
     is_unclosed |= is_doubted
