@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from flows.cli.prefect_api import SERVER_SETTINGS
 from flows.cli.prefect_database import keep_database, place_database
 from flows.cli.temporary_server import HOST
+from tasks.core.isolation.process import THREAD_VARIABLES
 
 with socket.socket() as _probe:
     _probe.bind((HOST, 0))
@@ -32,6 +33,7 @@ os.environ.update(
     PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL="CRITICAL",
     PREFECT_WORKER_QUERY_SECONDS="1",  # 10 s unless told otherwise
     PREFECT_RUNNER_POLL_FREQUENCY="1",  # the same
+    **dict.fromkeys(THREAD_VARIABLES, "1"),  # threads that wait for each other keep the processors of other tests busy
 )
 for _name in ("PREFECT_PROFILE", "SAMPLE_SITE", "SAMPLE_TOKEN"):
     os.environ.pop(_name, None)

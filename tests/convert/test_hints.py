@@ -188,3 +188,12 @@ def test_shapes_are_counted_over_all_texts() -> None:
         "0.1": 1,
         "": 1,
     }
+
+
+def test_what_is_too_long_to_be_a_number_is_not_looked_at() -> None:
+    """It counts among the rare ones, whose texts nobody reads; where most are so long there is no shape."""
+    long = "x" * 257
+    few, most = pa.chunked_array([["1,5", long, None, "", "2,5"]]), pa.chunked_array([["1,5", long, long, None]])
+
+    assert {name: tuple(each) for name, each in count_shapes(few).items()} == {"1,1": (2, "1,5"), "": (2, "")}
+    assert count_shapes(most) == {}

@@ -19,6 +19,7 @@ import psutil
 import pytest
 
 from tasks.core.isolation.client import Call, CallServer, each_isolated, run_isolated, stop_call_server
+from tasks.core.isolation.process import THREAD_VARIABLES
 from tasks.core.outcome import Failed
 from tasks.train.evaluation.job import CandidateJob
 from tasks.train.execution.units import FITS, Unit, run_unit
@@ -55,8 +56,12 @@ def wait_until(true: Callable[[], object]) -> None:
 
 @pytest.fixture(autouse=True, scope="module")
 def _server_ends() -> Iterator[None]:
-    """Begin the server of this module's tests with what fits need, and end it after the last."""
-    run_isolated("tests.train.calls:add", 1, 2, time_s=60, preload=FITS)
+    """Begin the server of this module's tests with what fits need, from a process that may use two threads, and end it after the last."""
+    stop_call_server()
+    with pytest.MonkeyPatch.context() as patch:
+        for name in THREAD_VARIABLES:
+            patch.setenv(name, "2")
+        run_isolated("tests.train.calls:add", 1, 2, time_s=60, preload=FITS)
     yield
     stop_call_server()
 

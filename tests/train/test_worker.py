@@ -11,7 +11,10 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import cast
 
+import pytest
+
 from tasks.core.isolation.client import CallServer, run_isolated
+from tasks.core.isolation.process import THREAD_VARIABLES
 from tasks.core.isolation.worker import start_worker
 from tests.processes import descendants, is_running
 
@@ -60,8 +63,10 @@ def _threads() -> tuple[set[int], bool]:
     return counts, signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
 
-def test_a_worker_computes_with_one_thread_and_leaves_ctrl_c_to_its_parent() -> None:
-    """Numeric libraries loaded in a worker use one thread."""
+def test_a_worker_computes_with_one_thread_and_leaves_ctrl_c_to_its_parent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Numeric libraries loaded in a worker use one thread, whatever the run's own may use."""
+    for name in THREAD_VARIABLES:
+        monkeypatch.setenv(name, "2")
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context, initializer=start_worker, initargs=("",)) as pool:
         assert pool.submit(_threads).result() == ({1}, True)

@@ -21,6 +21,8 @@ _EVERY_WORD = frozenset(word for pair in WORDS for word in pair)
 _LONG, _LONGEST = 5, 16  # digits: of fewer the number tells whether they are grouped, of more that a float loses some
 _RUN = re.compile(f"1{{{_LONG},}}")
 _ORDERS = ("", "\x1fd", "\x1fm")
+_MOST_BYTES = 256
+"""Of a text that may be a number, a date or a word for a truth: of longer ones, which may have megabytes, none is looked at."""
 
 
 class Shape(NamedTuple):
@@ -31,10 +33,10 @@ class Shape(NamedTuple):
 
 
 def count_shapes(texts: pa.ChunkedArray) -> dict[str, Shape]:
-    """Return how many texts of each shape a column has, those of rare ones together under none; nothing where most are words."""
+    """Return how many texts of each shape a column has, those of rare ones, empty and long ones together under none; nothing where most are words."""
     if not _may_be_written(texts):
         return {}
-    filled = texts.drop_null().combine_chunks()
+    filled, total = _short(texts), len(texts) - texts.null_count
     encoded = _shapes_of(filled).dictionary_encode()
     shapes: list[str] = encoded.dictionary.to_pylist()
     if len(shapes) > _MOST_SHAPES:
@@ -50,12 +52,20 @@ def count_shapes(texts: pa.ChunkedArray) -> dict[str, Shape]:
         place, order = divmod(code, len(_ORDERS))
         shape = _RUN.sub(lambda run: "1" * (_LONGEST if len(run[0]) >= _LONGEST else _LONG), shapes[place])
         add_shape(found, f"{shape}{_ORDERS[order]}", Shape(count, example))
-    kept = sorted(found.items(), key=lambda each: -each[1].times)
-    rare = sum(shape.times for _, shape in kept[_KEPT:])
-    written = sum(shape.times for _, shape in kept[:_KEPT] if _is_written(shape.example))
-    if 2 * written < len(filled):
+    usual = dict(
+        sorted(((name, each) for name, each in found.items() if name), key=lambda each: -each[1].times)[:_KEPT]
+    )
+    if 2 * sum(each.times for each in usual.values() if _is_written(each.example)) < total:
         return {}
-    return dict(kept[:_KEPT]) | ({"": Shape(rare, kept[_KEPT][1].example)} if rare else {})
+    rare = total - sum(each.times for each in usual.values())
+    return usual | ({"": Shape(rare, "")} if rare else {})
+
+
+def _short(texts: pa.ChunkedArray) -> pa.StringArray:
+    """Return the texts that are not too long to be looked at."""
+    filled = texts.drop_null()
+    is_short = pc.less_equal(pc.binary_length(filled), _MOST_BYTES)
+    return (filled if pc.all(is_short).as_py() else filled.filter(is_short)).combine_chunks()
 
 
 def add_shape(shapes: dict[str, Shape], name: str, shape: Shape) -> None:
@@ -77,6 +87,8 @@ def _may_be_written(texts: pa.ChunkedArray) -> bool:
 
 def _is_written(text: str) -> bool:
     """Return whether a text is a number with no more than a unit around it, a date, or a word for a truth."""
+    if len(text) > _MOST_BYTES:
+        return False
     text = text.strip()
     if text.lower() in _EVERY_WORD or _DATE.match(text):
         return True
