@@ -126,6 +126,15 @@ class ByteView:
         lines = len(starts) - bool(len(starts) and starts[-1] == len(view))  # none begins behind the last line end
         return starts[:lines], stops[:lines]
 
+    @property
+    def has_blank_line(self) -> bool:
+        """Return whether a line is blank, whatever ends lines: by where they lie, if that is known, else by a search."""
+        if "line_spans_of_any_end" in vars(self):
+            starts, stops = self.line_spans_of_any_end
+            return bool((starts == stops).any())
+        ends = [b"\n\n", *([b"\n\r", b"\r\r"] if b"\r" in self else [])]
+        return self.to_place(1).data in b"\r\n" or any(self.find(end) >= 0 for end in ends)
+
     @cached_property
     def lines_of_any_end(self) -> int:
         """Return how many lines these are where a carriage return alone ends one too, as in CSV."""

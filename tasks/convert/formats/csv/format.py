@@ -13,7 +13,6 @@ from tasks.convert.files.content import find_json, without_mark
 from tasks.convert.files.encoding import SAMPLE_BYTES
 from tasks.convert.formats.csv.ends import ReadCut, hold_back, settle_blank, split_at_line, split_footer
 from tasks.convert.formats.csv.header import Head, read_head
-from tasks.convert.formats.csv.lines import has_blank_lines
 from tasks.convert.formats.csv.parse import CsvBlock, opens_quotes
 from tasks.convert.formats.csv.quotes import are_paired
 from tasks.convert.formats.csv.quoting import BACKSLASH, Quoting, detect_escapes
@@ -95,7 +94,8 @@ class Csv(StreamedFormat):
         if found.escape:
             self._head = replace(self.head, dialect=replace(dialect, escape=found.escape, trims=found.trims))
             self._is_escaped_late = self._has_doubled
-        self._has_doubled = self._has_doubled or cut.text.find(2 * BACKSLASH.encode()) >= 0
+        backslash = BACKSLASH.encode()
+        self._has_doubled = self._has_doubled or (backslash in cut.text and cut.text.find(2 * backslash) >= 0)
 
     def block(self, cut: Cut, place: Place) -> ByteBlock:
         """Return records as a block."""
@@ -187,7 +187,7 @@ def cut_records(text: ByteView, head: Head, reading: Reading, *, final: bool) ->
     # A quote is open, or stands where it quotes nothing: only a reader can tell.
     if is_plain:
         quoting = _find_quoting(block, head, reading)
-        if quoting.is_plain and not opens_quotes(block, quoting.quote, delimiter) and not has_blank_lines(block):
+        if quoting.is_plain and not opens_quotes(block, quoting.quote, delimiter) and not block.has_blank_line:
             return Cut(block, block)
     plain = block if quoting.is_plain else ByteView.of(quoting.rewrite(block.data, may_be_open=not final))
     if final or (plain is not block and (not quote or are_paired(plain.to_numpy(), quoting.quote, delimiter))):
@@ -234,7 +234,7 @@ def _around(block: ByteView, quote: bytes) -> str:
     """Return the lines from the first quote that may be escaped on, and those from the first after a blank."""
     texts = []
     for doubtful in (b"\\" + quote, b" " + quote):
-        if (place := block.find(doubtful)) >= 0:
+        if doubtful[:1] in block and (place := block.find(doubtful)) >= 0:
             start = block.to_place(place).rfind(b"\n") + 1
             texts.append(block.from_place(start).to_place(SAMPLE_BYTES).data)
     return b"\n".join(texts).decode("utf-8", "replace")

@@ -6,15 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.csv.parse import CsvBlock
 from tasks.convert.formats.csv.places import keep_lines
-
-
-def has_blank_lines(window: ByteView) -> bool:
-    """Return whether a line is blank, as is told by a search."""
-    ends = [b"\n\n", *([b"\n\r", b"\r\r"] if b"\r" in window else [])]
-    return window.to_place(1).data in b"\r\n" or any(window.find(end) >= 0 for end in ends)
 
 
 def without_blank_lines(block: CsvBlock) -> CsvBlock:

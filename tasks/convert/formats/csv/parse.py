@@ -164,7 +164,7 @@ def _may_have_header(block: CsvBlock, values: Mapping[str, pa.ChunkedArray], typ
         repeated = bool(block.quote) or begins or window.find(b"\n" + head.line) >= 0
     else:
         repeated = False
-    has_blanks = len(first) != window.lines and any(window.find(b"\n" + end) >= 0 for end in (b"\n", b"\r\n"))
+    has_blanks = len(first) != window.lines and window.has_blank_line
     return repeated or has_blanks or (len(values) > 1 and _has_empty_row(list(values.values())))
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.convert.formats.csv.at_once import parse_but_rejects, read_texts_at_once
-from tasks.convert.formats.csv.lines import has_blank_lines, without_blank_lines, without_lines
+from tasks.convert.formats.csv.lines import without_blank_lines, without_lines
 from tasks.convert.formats.csv.parse import CsvBlock, parse_typed
 from tasks.convert.formats.csv.records import UNDECODABLE, Records, tell_width
 from tasks.convert.formats.csv.second import warn_of_second
@@ -64,7 +64,7 @@ def _parse_but_unclosed(block: CsvBlock, schema: Schema) -> TypedBlock | None:
 
 
 def _may_have_blank_lines(block: CsvBlock) -> bool:
-    return bool(block.quote) or has_blank_lines(block.window)
+    return bool(block.quote) or block.window.has_blank_line
 
 
 def _is_empty(block: CsvBlock) -> bool:
