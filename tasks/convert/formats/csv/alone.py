@@ -2,48 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
-from tasks.convert.files.byte_view import ByteView, Marks
+from tasks.convert.files.byte_view import ByteView
+from tasks.convert.formats.csv.line_quotes import INSIDE, OUTSIDE, LineQuotes, ReadLines
 from tasks.convert.formats.csv.places import find_next
-from tasks.convert.formats.csv.quotes import are_of
 
-_OUTSIDE, _INSIDE, _CLOSED = range(3)  # of a field, in one, or behind a quote that may close one
-_STATE, _JUNK, _STRAY, _COUNTS = 3, 4, 8, 16  # what is behind a quote, in bits
-_AT_ONCE = 64  # quotes of a line, of which that many are told a turn of all lines at a time
-_CAN_END = 4
-# By what was before a quote, and whether it begins a field (2), stands beside another (1), or neither.
-_AFTER = (
-    (_OUTSIDE, _OUTSIDE, _INSIDE, _INSIDE),
-    (_CLOSED, _CLOSED, _CLOSED, _CLOSED),
-    (_OUTSIDE, _INSIDE, _INSIDE, _INSIDE),
-)
-
-
-def _tell_after(before: int, kind: int) -> int:
-    """Return what is behind a quote of a kind: the state, and whether it closes a field that goes on, is a character, or has delimiters behind it that count."""
-    state = _AFTER[before][kind % _CAN_END]
-    is_junk = state == _CLOSED and kind < _CAN_END
-    return state | _JUNK * is_junk | _STRAY * (state == _OUTSIDE) | _COUNTS * (state != _INSIDE)
-
-
-_STEPS = bytes(_tell_after(code // 8 % 3, code % 8) for code in range(256))
-
-
-@dataclass(frozen=True)
-class ReadLines:
-    """What a reader finds in each line that it begins in quotes, or outside: whether it ends in quotes, and how many delimiters stand outside of them.
-
-    It has `junk` where a quote closes a field that goes on, and is `stray` where one is a character of it.
-    """
-
-    is_inside: np.ndarray
-    delimiters: np.ndarray
-    junk: np.ndarray
-    stray: np.ndarray
+_PIECE_BYTES = 256 * 1024
 
 
 class LinesAlone:
@@ -51,9 +20,7 @@ class LinesAlone:
 
     def __init__(self, text: ByteView, quote: str, delimiter: str, width: int) -> None:
         self.quote, self.delimiter, self._width = quote, delimiter, width
-        self._marks = f"{delimiter}\r\n".encode()
-        self._text, self._view = text, text.to_numpy()
-        self._starts, self._stops = text.line_spans_of_any_end
+        self._view, (self._starts, _) = text.to_numpy(), text.line_spans_of_any_end
 
     @cached_property
     def is_quote(self) -> np.ndarray:
@@ -66,14 +33,23 @@ class LinesAlone:
         return np.flatnonzero(self.is_quote)
 
     @cached_property
-    def before(self) -> np.ndarray:
-        """Return how many quotes stand before each line, and in all of them."""
-        return Marks(self.is_quote).count_before(np.append(self._starts, len(self._view)))
+    def _pieces(self) -> list[LineQuotes]:
+        """Return some lines at a time: what is told of them stays in the processor's cache."""
+        starts, size = self._starts, len(self._view)
+        cuts = np.append(np.searchsorted(starts, np.arange(0, size, _PIECE_BYTES)), len(starts))
+        edges = np.append(starts, size)
+        pieces = [(int(line), int(below)) for line, below in pairwise(cuts) if below > line]
+        return [
+            LineQuotes(
+                self._view[edges[line] : edges[below]], starts[line:below] - starts[line], self.quote, self.delimiter
+            )
+            for line, below in pieces
+        ]
 
     @cached_property
     def quotes(self) -> np.ndarray:
         """Return how many quotes each line has."""
-        return np.diff(self.before)
+        return _join(piece.quotes for piece in self._pieces)
 
     @cached_property
     def filled(self) -> np.ndarray:
@@ -85,44 +61,32 @@ class LinesAlone:
         """Return how many of these stand before each line, and in all."""
         return Sums(self.quotes > 0).before
 
-    @cached_property
-    def _first(self) -> np.ndarray:
-        """Return which quote is the first of each of these."""
-        first: np.ndarray = self.before[self.filled]
-        return first
-
-    @cached_property
-    def _last(self) -> np.ndarray:
-        """Return which quote is the last of each of these."""
-        last: np.ndarray = self.before[self.filled + 1] - 1
-        return last
-
-    @cached_property
-    def _delimiters(self) -> Marks:
-        return Marks(self._view == ord(self.delimiter))
-
-    @cached_property
-    def _bounds(self) -> np.ndarray:
-        """Return how many delimiters stand before each line, and in all of them."""
-        return self._delimiters.count_before(np.append(self._starts, len(self._view)))
-
     def __len__(self) -> int:
         return len(self._starts)
 
     @cached_property
     def delimiters(self) -> np.ndarray:
         """Return how many each line has, within quotes or not."""
-        return np.diff(self._bounds)
+        return _join(piece.delimiters for piece in self._pieces)
 
     @cached_property
     def from_outside(self) -> ReadLines:
         """Return what is read of each line as the first of a record."""
-        return self._read(_OUTSIDE)
+        return self._read(OUTSIDE)
 
     @cached_property
     def from_inside(self) -> ReadLines:
         """Return what is read of each line that begins within quotes."""
-        return self._read(_INSIDE)
+        return self._read(INSIDE)
+
+    def _read(self, begin: int) -> ReadLines:
+        read = [piece.read(begin) for piece in self._pieces]
+        return ReadLines(
+            _join(each.is_inside for each in read),
+            _join(each.delimiters for each in read),
+            _join(each.junk for each in read),
+            _join(each.stray for each in read),
+        )
 
     @cached_property
     def _are_records(self) -> np.ndarray:
@@ -160,12 +124,8 @@ class LinesAlone:
 
     def are_divided(self) -> np.ndarray:
         """Return which lines have the delimiters of a record, those between a quote and the next left out or not."""
-        is_first = (np.arange(len(self.places)) - np.repeat(self._first, self.quotes[self.filled])) % 2 == 0
-        is_first[self._last[self.quotes[self.filled] % 2 == 1]] = False  # no other is behind it
-        plain = self.delimiters.copy()
-        if len(self._first):
-            plain[self.filled] -= np.add.reduceat(self._below * is_first, self._first)
-        found: np.ndarray = (plain == self._width - 1) | (self.delimiters == self._width - 1)
+        apart = _join(piece.count_apart() for piece in self._pieces)
+        found: np.ndarray = (apart == self._width - 1) | (self.delimiters == self._width - 1)
         return found
 
     def find_ends(self, lines: np.ndarray) -> np.ndarray:
@@ -190,81 +150,6 @@ class LinesAlone:
     def _inner(self) -> tuple[Sums, Sums]:
         return Sums(self.from_inside.delimiters), Sums(self.from_inside.junk)
 
-    @cached_property
-    def _before(self) -> np.ndarray:
-        """Return how many delimiters stand before each quote."""
-        return self._delimiters.count_before(self.places)
-
-    @cached_property
-    def _below(self) -> np.ndarray:
-        """Return how many delimiters stand behind each quote, before the next of its line."""
-        following = np.append(self._before[1:], np.int32(0))
-        following[self._last] = self._bounds[self.filled + 1]
-        counts: np.ndarray = following - self._before
-        return counts
-
-    @cached_property
-    def _kinds(self) -> np.ndarray:
-        """Return of each quote whether it begins a field (2), or stands beside the one before (1)."""
-        view, quotes = self._view, self.places
-        begins = are_of(self._marks, view[quotes - 1]) | (quotes == 0)
-        return np.asarray(2 * begins.view(np.uint8) + np.append(False, np.diff(quotes) == 1)[: len(quotes)])
-
-    @cached_property
-    def _are_ends(self) -> np.ndarray:
-        """Return of each quote whether a field may end with it, or another quote stands behind it."""
-        below = self.places + 1
-        found = are_of(self._marks + self.quote.encode(), self._view[np.minimum(below, len(self._view) - 1)])
-        return np.asarray(found | (below == len(self._view)))
-
-    def _read(self, begin: int) -> ReadLines:
-        """Return what a reader finds in each line."""
-        state, counted, told = self._follow(begin)
-        is_inside, (junk, stray) = np.full(len(self), begin == _INSIDE), np.zeros((2, len(self)), dtype=bool)
-        is_inside[self.filled] = state == _INSIDE
-        junk[self.filled], stray[self.filled] = told & _JUNK, told & _STRAY
-        delimiters = np.zeros(len(self), np.int32)
-        if begin == _OUTSIDE:
-            delimiters = self.delimiters.copy()
-            counted += self._before[self._first] - self._bounds[self.filled]
-        delimiters[self.filled] = counted
-        return ReadLines(is_inside, delimiters, junk, stray)
-
-    def _follow(self, begin: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return of each line with a quote, where it begins so, its last state, how many delimiters count behind its quotes, and what these are.
-
-        The first quotes of all lines are told, then the second, and many in one line by themselves.
-        """
-        first, counts, lines = self._first, self.quotes[self.filled], np.arange(len(self.filled))
-        last: np.ndarray = np.full(len(first), begin, np.uint8)
-        state, told, counted = last, np.zeros(len(first), np.uint8), np.zeros(len(first), np.int32)
-        for turn in range(_AT_ONCE):
-            if not len(first):
-                return last, counted, told
-            after = _step(8 * state + self._codes[first])
-            state, is_all = after & _STATE, turn == 0
-            behind = self._below[first] * (after >= _COUNTS)
-            if is_all:
-                last, told, counted = state, after.copy(), behind
-            else:
-                last[lines], told[lines], counted[lines] = state, told[lines] | after, counted[lines] + behind
-            more = np.flatnonzero(counts > turn + 1)
-            first, counts, lines, state = first[more] + 1, counts[more], lines[more], state[more]
-        for line, place, count in zip(lines.tolist(), first.tolist(), counts.tolist(), strict=True):
-            stop, step = place + count - _AT_ONCE, int(last[line])
-            for code, below in zip(self._codes[place:stop].tolist(), self._below[place:stop].tolist(), strict=True):
-                step = _STEPS[8 * (step & _STATE) + code]
-                told[line] |= step
-                counted[line] += below * (step >= _COUNTS)
-            last[line] = step & _STATE
-        return last, counted, told
-
-    @cached_property
-    def _codes(self) -> np.ndarray:
-        """Return of each quote what it is by what stands beside it."""
-        codes: np.ndarray = self._kinds + self._are_ends * np.uint8(_CAN_END)
-        return codes
-
 
 class Sums:
     """Counts of lines, of which those of several are told."""
@@ -279,5 +164,7 @@ class Sums:
         return counts
 
 
-def _step(codes: np.ndarray) -> np.ndarray:
-    return np.frombuffer(codes.tobytes().translate(_STEPS), np.uint8)
+def _join(pieces: Iterable[np.ndarray]) -> np.ndarray:
+    """Return what is told of all lines, by what is of some at a time."""
+    parts = list(pieces)
+    return np.concatenate(parts) if parts else np.zeros(0, dtype=bool)
