@@ -69,8 +69,11 @@ def end_with_feeds(text: ByteView, begins: np.ndarray) -> np.ndarray:
         starts, stops = text.line_spans_of_any_end
         lines = np.searchsorted(starts, begins)
         lines = lines[lines > 0]
-        filled = np.maximum.accumulate(np.where(stops > starts, np.arange(len(starts)), 0))
-        ends = starts[list_places(filled[lines - 1], lines) + 1] - 1
+        above = lines - 1
+        if (stops[above] == starts[above]).any():
+            filled = np.maximum.accumulate(np.where(stops > starts, np.arange(len(starts)), 0))
+            above = list_places(filled[above], lines)
+        ends = starts[above + 1] - 1
         view[ends[view[ends] == _CARRIAGE_RETURN]] = _LINE_FEED
     return view
 
