@@ -267,3 +267,13 @@ def test_a_list_by_another_name_is_there(tmp_path: Path, lines: list[str], chang
     table = make_table(tmp_path, source)
 
     assert table.rows_received == len(lines)
+
+
+def test_records_of_which_none_is_a_row_have_their_declared_columns(tmp_path: Path) -> None:
+    """Several of one type are cast together, be there nothing to cast, and NaN among what is no row."""
+    source = api_source(explode="lines", columns={"id": "int", "n": "int"}, key=[])
+    land(tmp_path, source, "all", '{"id": 1, "n": 2, "x": NaN, "lines": []}')
+
+    table = make_table(tmp_path, source)
+
+    assert (table.rows_table, table.types["id"], table.types["n"]) == (0, "int", "int")

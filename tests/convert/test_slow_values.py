@@ -419,3 +419,40 @@ def test_whole_numbers_of_all_columns_are_judged_together(monkeypatch: pytest.Mo
     assert len(judged) == 1
     columns["c3"] = pa.chunked_array([[2**53 + 1]])
     assert narrow_types(own, columns, {}) == own | {"none": "null", "c3": "long"}
+
+
+def test_no_pattern_is_asked_of_words_among_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their first letter tells that they are none, and their bytes that they are shown as they stand."""
+    asked: list[int] = []
+    match = pc.match_substring_regex
+
+    def counted(texts: Any, *arguments: Any, **options: Any) -> Any:
+        asked.append(len(texts))
+        return match(texts, *arguments, **options)
+
+    monkeypatch.setattr(pc, "match_substring_regex", counted)
+    texts = pa.chunked_array([[f"x{n}" if n % 3 else str(n) for n in range(ROWS)]])
+
+    cast = cast_texts(texts, "int")
+    reasons = tell_unfit(texts.take(pa.array(cast.misfits)), "int")
+
+    assert reasons.to_pylist() == [f"'x{n}' is not an int" for n in range(ROWS) if n % 3]
+    assert sum(asked) <= FEW
+
+
+def test_no_other_way_to_read_what_a_format_tells_to_be_texts_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Numbers and times that are texts in Parquet or JSON are meant so: of a thousand columns of them each is asked once."""
+    tried: list[object] = []
+    misfits = spelling.find_misfits
+
+    def counted(values: pa.ChunkedArray, declared: Column) -> set[int]:
+        tried.append(declared)
+        return misfits(values, declared)
+
+    monkeypatch.setattr(spelling, "find_misfits", counted)
+    columns = [[Shape(9, "11,111"), Shape(99, "11111")], [Shape(9, "05.01.2013"), Shape(99, "2013-01-05")]]
+
+    found = [spelling.find_spelling(shapes, 0, [".", ","], are_texts=True) for shapes in columns]
+
+    assert found == [None, None]
+    assert len(tried) == len(columns)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -30,21 +31,26 @@ _RISING = dict.fromkeys(("line", "byte_offset"), "DELTA_BINARY_PACKED")
 
 
 def write_rejects(path: Path, source: str, file: str, misfits: pa.Table) -> None:
-    """Write the staged rejects of one file, in the order of their lines."""
+    """Write the staged rejects of one file, in the order of their lines: no text that all have in common is made for each."""
     told = sort_misfits(misfits)
-    known = {"source": pa.repeat(source, len(told)), "file": pa.repeat(file, len(told))}
+    known = {"source": _repeat(source, len(told)), "file": _repeat(file, len(told))}
     columns = [known[name] if name in known else told[name] for name in REJECT_SCHEMA.names]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)  # it may be a hard link to those of an earlier version
     pq.write_table(
-        pa.table(columns, REJECT_SCHEMA),
+        pa.table(columns, REJECT_SCHEMA.names),
         path,
         compression="zstd",
         use_dictionary=_REPEATED,
         column_encoding=_RISING,
         write_statistics=[*_RISING],
+        store_schema=False,  # to readers they are texts
     )
     fsync(path)
+
+
+def _repeat(text: str, times: int) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(np.zeros(times, np.int32), [text])
 
 
 EXAMPLES = 3

@@ -56,4 +56,5 @@ def _cast_group(columns: Sequence[pa.ChunkedArray], kind: TypeName) -> Iterator[
 
 
 def _join(columns: Sequence[pa.ChunkedArray]) -> pa.ChunkedArray:
-    return pa.chunked_array([pa.concat_arrays([chunk for column in columns for chunk in column.chunks])])
+    chunks = [chunk for column in columns for chunk in column.chunks]
+    return pa.chunked_array([pa.concat_arrays(chunks)] if chunks else [], pa.string())  # of no rows there may be none

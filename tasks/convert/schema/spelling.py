@@ -80,11 +80,11 @@ def find_spelling(
     """
     found = [each for each in shapes if each.example.strip() not in NULL_TEXTS]
     values = sum(each.times for each in found) + unknown
-    column = _Texts(found, values)
+    column = _Texts(found, values, are_texts)
     best: Spelling | None = None
     for spelling in (*_as_numbers(column, decimals), *_as_dates(column), *_as_truths(column)):
         odd = sum(each.times for each in spelling.odd)
-        if are_texts and (2 * odd < values or spelling.kind == "truths"):
+        if are_texts and 2 * odd < values:
             continue
         if best is None or spelling.fitting > best.fitting:
             best = spelling
@@ -93,10 +93,11 @@ def find_spelling(
 
 @dataclass(frozen=True)
 class _Texts:
-    """The shapes of a column's texts and how many values it has, and of each declaration that was tried the shapes that do not fit."""
+    """The shapes of a column's texts and how many values it has, whether its format tells that they are texts, and of each declaration that was tried the shapes that do not fit."""
 
     shapes: Sequence[Shape]
     values: int
+    are_texts: bool
     tried: dict[str, set[int]] = field(default_factory=dict)
 
     def judge(self, kind: Kind, declared: Mapping[str, Any], plain: Mapping[str, Any]) -> Spelling:
@@ -107,6 +108,10 @@ class _Texts:
         if unknown:
             others.append(Shape(unknown, ""))
         return Spelling(kind, declared, self.values, [shapes[place] for place in sorted(odd - misfits)], others)
+
+    def are_meant(self, plain: Mapping[str, Any]) -> bool:
+        """Return whether most values fit the declaration that would be inferred, and the format tells that they are meant as texts: no other is tried, of hundreds of columns."""
+        return self.are_texts and 2 * sum(self.shapes[place].times for place in self._misfits(plain)) < self.values
 
     def has_many(self, are: Iterable[bool]) -> bool:
         """Return whether so many values are none of a kind, which is told of each shape, that the column is one of texts."""
@@ -134,6 +139,8 @@ def _as_numbers(column: _Texts, decimals: Sequence[str]) -> Iterator[Spelling]:
     if column.has_many(map(_is_no_number, shapes)):
         return
     plain: Mapping[str, Any] = {"type": "float"} if decimals[0] == "." else {"type": "float", "decimal": decimals[0]}
+    if column.are_meant(plain):
+        return
     best, either = column.judge("numbers", plain, plain), ""
     for sign, way in _ways_to_write(shapes, decimals):
         read = column.judge("numbers", way, plain)
@@ -178,6 +185,8 @@ def _as_dates(column: _Texts) -> Iterator[Spelling]:
     dated = sum(each.times for each in column.shapes if _DATED.match(each.example.strip()))
     if 2 * dated < column.values or column.has_many(_DIGIT.search(each.example) is None for each in column.shapes):
         return
+    if column.are_meant({"type": "timestamp"}):
+        return
     formats = [{"type": "date"}, {"type": "timestamp"}]
     formats += [{"type": "timestamp" if "%H" in each else "date", "format": each} for each in DATE_FORMATS]
     found = [column.judge("dates", each, {"type": "timestamp"}) for each in formats]
@@ -188,7 +197,9 @@ def _as_dates(column: _Texts) -> Iterator[Spelling]:
 
 
 def _as_truths(column: _Texts) -> Iterator[Spelling]:
-    """Yield the words for true and for false, where both are there."""
+    """Yield the words for true and for false, where both are there, and are no texts."""
+    if column.are_texts:
+        return
     words = {each.example.strip().lower() for each in column.shapes}
     for true, false in WORDS:
         if true in words and false in words:

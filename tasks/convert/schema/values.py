@@ -66,6 +66,7 @@ _BLANK = r"[\t-\r\x1c- \x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{2
 _FINER = rf":\p{{Nd}}{{2}}\.\p{{Nd}}{{6}}0*[1-9]\p{{Nd}}*{_BLANK}*(Z|[+-]\p{{Nd}}{{2}}(:?\p{{Nd}}{{2}})?)?{_BLANK}*$"
 _FIRST_TEXTS = 20
 _NOWHERE = np.empty(0, np.int64)
+_NOT_OF_NUMBERS = ~np.isin(np.arange(256), list(b"+-.0123456789"))  # what begins no whole number, however it is written
 # What every number, time, truth or null begins with: one text that does not is proof of a column of texts.
 _WORDS = "|".join(map(re.escape, ["true", "false", *NULL_TEXTS]))
 MAY_BE_TYPED = re.compile(rf"\s*+([+-]?[\d.]|[+-]?(?:inf|nan)|({_WORDS})\s*+$)", re.IGNORECASE)
@@ -195,17 +196,19 @@ def tell_unfit(values: pa.ChunkedArray, kind: TypeName) -> pa.Array:
     if len(texts) > _FIRST_VALUES and _are_alike(texts):  # each different one is told once
         encoded = texts.dictionary_encode()
         return tell_unfit(pa.chunked_array([encoded.dictionary]), kind).take(encoded.indices)
-    said = pa.repeat(f" is not {_SAID.get(kind, f'a {kind}')}", len(texts))
+    usual = f" is not {_SAID.get(kind, f'a {kind}')}"
+    if not kind.startswith("timestamp"):
+        return show(texts, usual)
+    said = pa.repeat(usual, len(texts))
     if kind == "timestamp_utc":
         is_one = np.ones(len(texts), dtype=bool)
         is_one[cast_texts(values, "timestamp").misfits] = False
         said = pc.if_else(pa.array(is_one), " has no time zone, as others have", said)
-    if kind.startswith("timestamp"):
-        said = pc.if_else(
-            pc.match_substring_regex(texts, _FINER),
-            " is finer than a microsecond, the least that a timestamp tells",
-            said,
-        )
+    said = pc.if_else(
+        pc.match_substring_regex(texts, _FINER),
+        " is finer than a microsecond, the least that a timestamp tells",
+        said,
+    )
     return pc.binary_join_element_wise(show(texts), said, "")
 
 
@@ -247,9 +250,21 @@ def _cast_strings(values: pa.ChunkedArray, name: TypeName, kind: pa.DataType) ->
         return _cast_alike(texts, name, kind)
     # Digits alone are told in a tenth of the time of a pattern.
     is_plain = pc.and_(pc.ascii_is_decimal(texts), pc.less(pc.binary_length(texts), _LONG)).fill_null(False)
-    others = pc.invert(is_plain)
+    is_word = _are_begun(texts, _NOT_OF_NUMBERS) & texts.is_valid().to_numpy(zero_copy_only=False)
+    others = pc.and_not(pc.invert(is_plain), pa.array(is_word))
     cast, numbers = _cast_alike(texts.filter(others), name, kind), pc.cast(pc.if_else(is_plain, texts, None), kind)
-    return Cast(pc.replace_with_mask(numbers, others, cast.values), _places(others)[cast.misfits])
+    misfits = np.concatenate([np.flatnonzero(is_word), _places(others)[cast.misfits]])
+    return Cast(pc.replace_with_mask(numbers, others, cast.values), np.sort(misfits))
+
+
+def _are_begun(texts: pa.Array, letters: np.ndarray) -> np.ndarray:
+    """Return whether each text begins with one of some letters of one byte."""
+    _, ends, data = texts.buffers()
+    offsets = np.frombuffer(ends, np.int32)[texts.offset :][: len(texts) + 1]
+    view = np.frombuffer(data or b"\0", np.uint8)
+    first = np.minimum(offsets[:-1], len(view) - 1)  # of an empty text at the end there is none
+    begun: np.ndarray = letters[view[first]] & (np.diff(offsets) > 0)
+    return begun
 
 
 def _are_alike(texts: pa.Array) -> bool:
