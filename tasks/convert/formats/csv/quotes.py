@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -11,8 +12,13 @@ from tasks.convert.formats.csv.places import find_next, follow
 
 def are_of(characters: bytes, view: np.ndarray) -> np.ndarray:
     """Return which of the bytes are one of these characters."""
-    told = bytes(int(byte in characters) for byte in range(256))
-    return np.frombuffer(view.tobytes().translate(told), bool).reshape(view.shape)
+    return np.frombuffer(view.tobytes().translate(_list_members(characters)), bool).reshape(view.shape)
+
+
+@cache
+def _list_members(characters: bytes) -> bytes:
+    """Return of each byte whether it is one of these characters."""
+    return bytes(int(byte in characters) for byte in range(256))
 
 
 def are_marks(view: np.ndarray, quotes: np.ndarray, quote: str, delimiter: str) -> bool:
