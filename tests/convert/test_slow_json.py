@@ -14,10 +14,13 @@ import pytest
 from tasks.convert.formats.json import document, mixed
 from tasks.convert.formats.json import rows as rows_module
 from tasks.convert.formats.json import table as json_table
+from tasks.convert.formats.json import types as json_types
 from tasks.convert.formats.json.names import SAMPLE_BYTES
 from tasks.convert.formats.json.shape import Beyond, Shape
 from tasks.convert.formats.json.table import SAMPLE_LINES
 from tasks.convert.parts.part import rewrite_part
+from tasks.convert.schema.types import TypeName
+from tasks.convert.schema.values import infer_type
 from tasks.convert.staging import file
 from tasks.convert.staging.context import ColumnOrder
 from tasks.convert.table import commit
@@ -157,6 +160,24 @@ def test_no_record_with_few_of_many_keys_becomes_a_dictionary(
     )
     assert found == given
     assert not decoded
+
+
+def test_no_type_but_theirs_is_tried_of_days(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A text that is a day in full is no number: in hundreds of columns to try each type took most of the time."""
+    inferred: list[int] = []
+
+    def counted(texts: pa.ChunkedArray) -> TypeName:
+        inferred.append(1)
+        return infer_type(texts)
+
+    monkeypatch.setattr(json_types, "infer_type", counted)
+    days = [{f"d{k}": f"20{n % 90 + 10}-01-0{k % 9 + 1}" for k in range(n % 20, 200, 20)} for n in range(ROWS // 4)]
+    write_records(inbox(tmp_path), "flat", [day | {"year 0": "0013-01-01"} for day in days], BYTES)
+
+    table = make_table(tmp_path, files_source())
+
+    assert [name for name, kind in table.types.items() if kind != "date"] == ["year 0"]
+    assert 0 < len(inferred) < FEW
 
 
 def test_of_long_lines_fewer_are_read_by_themselves(tmp_path: Path, calls: Counter[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from tasks.convert.schema.types import ARROW_TYPES, SURE_IN_FLOAT, TypeName
 from tasks.convert.schema.values import infer_type, take_out
 
 _FIRST_TEXTS = 100
+_DAY = re.compile(r"[1-9]\d{3}-\d\d-\d\d", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,8 @@ class ColumnTypes:
             return texts, "null"
         if not self.block.typed:
             return texts, "string" if is_narrowest("string", left) else infer_type(left)
+        if (days := self._read_days(texts, name)) is not None:
+            return days, "date"
         kind = infer_type(left.slice(0, _FIRST_TEXTS))  # mostly one look at a text
         if kind not in TIME_TYPES and kind != "null":
             return texts, "string"  # others of them are times, but not all
@@ -73,6 +77,22 @@ class ColumnTypes:
                     return times.chunk(0), kind
         kind = infer_type(left)
         return texts, kind if kind in TIME_TYPES else "string"
+
+    def _read_days(self, texts: pa.Array, name: str) -> pa.Array | None:
+        """Return texts that are all days in full, as which none is a number; None where they may be others."""
+        first = texts[0].as_py()
+        if (
+            first is None
+            or not _DAY.fullmatch(first)
+            or self._wanted(name, "date") != "date"
+            or not self._is_plain(name)
+        ):
+            return None
+        try:
+            days = pc.cast(texts, pa.date32())
+        except pa.ArrowInvalid:
+            return None
+        return None if pc.any(pc.starts_with(texts, "0")).as_py() else days
 
     def _read_floats(self, column: JsonColumn, rows: pa.Array, name: str) -> tuple[pa.Array, TypeName]:
         """Return numbers as floats; where these may not be what stands there, or no float at all, as Python has them."""
