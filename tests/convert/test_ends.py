@@ -408,3 +408,14 @@ def test_what_begins_as_a_comment_and_is_none_stays(tmp_path: Path, text: str, c
     table = table_of(tmp_path, text)
 
     assert (list(table.types), table.rows_table, table.rows_rejected) == (columns, rows, 0)
+
+
+def test_a_record_longer_than_a_block_has_no_footer_above_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of the first block is held back: no record ends in it."""
+    monkeypatch.setattr(staging, "BLOCK_BYTES", 1024)
+    text = "text of a field\n" * 500
+    write_files(tmp_path, a_csv=f'note,n\n"{text}",1\nb,2\nc,3\n')
+
+    table = make_table(tmp_path, files_source(read={"skip_footer": 1}))
+
+    assert table.rows_table == 2

@@ -94,7 +94,7 @@ class Records:
     def _grouped(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the first line of each record, broken or blank ones too, the one below its last, and whether it is not blank."""
         first, (starts, stops) = np.flatnonzero(self._unclosed.is_first), self._text.line_spans_of_any_end
-        below = np.append(first[1:], len(starts))
+        below = np.append(first[1:], len(starts))[: len(first)]  # of no line there is none
         return first, below, stops[below - 1] > starts[first]
 
     @property
