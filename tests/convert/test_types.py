@@ -61,6 +61,13 @@ def test_the_narrowest_type_of_all_texts_is_inferred(texts: list[str | None], ty
     assert infer_type(texts_of(*texts)) == type_name
 
 
+@pytest.mark.parametrize("text", ["1", "1.5", "true", "2013-01-01", "2013-01-01 05:00", "2013-01-01T05:00:00Z", "x"])
+@pytest.mark.parametrize("empty", ["", None, "NA"])
+def test_no_value_in_the_first_rows_changes_no_type(text: str, empty: str | None) -> None:
+    """However many of them the types are first tried by."""
+    assert infer_type(texts_of(*[empty] * 150, text)) == infer_type(texts_of(text))
+
+
 @pytest.mark.parametrize(
     ("texts", "declared", "type_name"),
     [

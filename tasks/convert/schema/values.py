@@ -385,7 +385,8 @@ def _without_nulls(texts: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def _fits(values: pa.ChunkedArray, name: TypeName) -> bool:
     if name == "bool":
-        return bool(pc.all(pc.is_in(values.drop_null(), pa.array([*BOOL_TEXTS[True], *BOOL_TEXTS[False]]))).as_py())
+        known = pc.is_in(values.drop_null(), pa.array([*BOOL_TEXTS[True], *BOOL_TEXTS[False]]))
+        return bool(pc.all(known, min_count=0).as_py())  # nulls alone rule no type out
     try:
         pc.cast(values, ARROW_TYPES[name])
     except pa.ArrowInvalid:

@@ -24,7 +24,7 @@ from tasks.raw.children import with_kept_children
 from tasks.raw.partitions import Partition, list_partitions
 from tasks.raw.selection import PartitionSelection
 
-LAYOUT = 12  # raised when parts of the same rows are made otherwise: tables are then made anew
+LAYOUT = 13  # raised when parts of the same rows are made otherwise: tables are then made anew
 
 
 @dataclass(frozen=True)
