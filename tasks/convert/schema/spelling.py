@@ -6,6 +6,8 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import partial
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -188,12 +190,27 @@ def _as_dates(column: _Texts) -> Iterator[Spelling]:
     if column.are_meant({"type": "timestamp"}):
         return
     formats = [{"type": "date"}, {"type": "timestamp"}]
-    formats += [{"type": "timestamp" if "%H" in each else "date", "format": each} for each in DATE_FORMATS]
+    usual = max(column.shapes, key=lambda each: each.times)
+    written = (
+        DATE_FORMATS
+        if usual.times <= column.values * _FEW
+        else filter(partial(_is_in, usual.example.strip()), DATE_FORMATS)
+    )
+    formats += [{"type": "timestamp" if "%H" in each else "date", "format": each} for each in written]
     found = [column.judge("dates", each, {"type": "timestamp"}) for each in formats]
     most = max(each.fitting for each in found)
     best = [each for each in found if each.fitting == most]
     if len(best) == 1 or best[0].declared == {"type": "date"}:
         yield best[0]
+
+
+def _is_in(text: str, pattern: str) -> bool:
+    """Return whether a text is a time in a format: what nearly all values of a column are, its most usual ones are."""
+    try:
+        datetime.strptime(text, pattern)  # noqa: DTZ007 - only whether it is one counts
+    except ValueError:
+        return False
+    return True
 
 
 def _as_truths(column: _Texts) -> Iterator[Spelling]:
