@@ -154,6 +154,7 @@ def test_the_commands_on_models_run(shop: Shop) -> None:
 
 
 @pytest.mark.flow
+@takes_minutes("it runs a dozen commands")
 def test_the_commands_of_operation_run(shop: Shop, sample_site: str) -> None:  # noqa: F811 - the fixture
     """A stage, a slice of the demo, and exports."""
     shop.environment |= {"SAMPLE_SITE": sample_site, "SAMPLE_TOKEN": "sample-token"}

@@ -223,15 +223,18 @@ def kept_pages(raw: Path) -> tuple[list[int], list[int]]:
 @pytest.mark.usefixtures("prefect_server")
 def test_ctrl_c_in_train_ends_every_process(tidemill: Tidemill, inbox: Path, tmp_path: Path) -> None:
     """A fit that takes minutes is ended with its worker, and the next run fits what is missing."""
-    slow = change(tmp_path, TOUR, "n_estimators: 100", "n_estimators: 200000")
-    process = tidemill.start("run", slow, "--data", inbox)
+    path = change(tmp_path, TOUR, "  seed: 42\n", "  seed: 42\n  learning_curve: false\n")
+    text = path.read_text()
+    path.write_text(text.replace("n_estimators: 100", "n_estimators: 200000"))
+    process = tidemill.start("run", path, "--data", inbox)
     read_until(process, "train +logistic")
     os.kill(process.pid, signal.SIGINT)
 
     assert group_is_gone(process, GONE_S)
     assert process.returncode == 130
     assert not list(inbox.rglob("*.part"))
-    ended = tidemill("run", TOUR, "--data", inbox)
+    path.write_text(text)
+    ended = tidemill("run", path, "--data", inbox)
     assert ended.returncode == 0, ended.stderr
     reused = {row["name"]: row["reused"] for row in summary(inbox)["leaderboard"]}
     assert (reused["logistic"], reused["forest"]) == (True, False)

@@ -62,7 +62,7 @@ ENSEMBLES: dict[str, Any] = {
 }
 KILLED_AT = (3, 9, 22) if ALL else (9,)
 """After so many results of fits."""
-SLOW = {"estimator": "sklearn.ensemble.RandomForestClassifier", "params": {"n_estimators": 60}}
+SLOW = {"estimator": "sklearn.ensemble.RandomForestClassifier", "params": {"n_estimators": 30}}
 
 _RUN = """
 import asyncio, sys
@@ -75,7 +75,7 @@ asyncio.run(train(slow_pipeline(Path(sys.argv[1]), workers=1), Path(sys.argv[1])
 
 def slow_pipeline(data: Path, workers: int = 2) -> Any:
     """Return a pipeline whose fits take long enough to be killed in their midst."""
-    slower, stacked = {**SLOW, "params": {"n_estimators": 120}}, {"stack": ["logistic", "slow"]}
+    slower, stacked = {**SLOW, "params": {"n_estimators": 60}}, {"stack": ["logistic", "slow"]}
     config = pipeline(data, workers, logistic=LOGISTIC, slow=SLOW, slower=slower, stacked=stacked)
     assert config.training is not None
     return config.model_copy(update={"training": config.training.model_copy(update={"finalists": 4})})
