@@ -163,6 +163,7 @@ def test_a_killed_worker_s_batches_run_again(
     )
 
 
+@takes_minutes("it starts a cluster anew")
 def test_a_local_cluster_makes_the_same_and_leaves_no_process(tmp_path: Path) -> None:
     """Neither when the run ends, nor when it is killed."""
     here, there = tmp_path / "here", tmp_path / "there"
@@ -188,6 +189,7 @@ def test_a_local_cluster_makes_the_same_and_leaves_no_process(tmp_path: Path) ->
     wait_until(lambda: not any(map(is_running, started)))
 
 
+@takes_minutes("it runs a pipeline twice, and trains")
 def test_a_table_of_a_function_and_predictions_are_the_same(tmp_path: Path, cluster: Cluster) -> None:
     """The function is called, and the champion predicts, by a worker."""
     here, there = tmp_path / "here", tmp_path / "there"

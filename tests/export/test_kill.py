@@ -16,11 +16,12 @@ from tests.export.test_sqlite import rows_in
 from tests.killed import Order
 from tests.postgresql import Postgresql, needs_postgresql
 from tests.tables.conftest import make, pipeline_of
-from tests.thorough import KILLS
+from tests.thorough import KILLS, takes_minutes
 from tests.zygote import Zygote
 
 _ROWS = {"file": 500_000, "sqlite": 150_000, "delta": 500_000, "postgresql": 250_000}
 """As many as take some tenths of a second to write."""
+ALIKE = takes_minutes("a file and a database are killed alike")
 _BEGINS = 0.4
 """The share of a run before which nothing is written."""
 
@@ -119,7 +120,10 @@ class PostgresqlTable:
 
 
 @pytest.mark.flow
-@pytest.mark.parametrize("kind", ["file", "sqlite", "delta", pytest.param("postgresql", marks=needs_postgresql)])
+@pytest.mark.parametrize(
+    "kind",
+    ["file", "sqlite", pytest.param("delta", marks=ALIKE), pytest.param("postgresql", marks=[needs_postgresql, ALIKE])],
+)
 def test_an_export_that_is_killed_is_finished_by_the_next_run(
     forked: Zygote, data: Path, kind: str, request: pytest.FixtureRequest
 ) -> None:

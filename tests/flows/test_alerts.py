@@ -34,6 +34,7 @@ from tasks.config import load_pipeline
 from tests.flows.conftest import Tidemill, group_is_gone, read_until
 from tests.flows.scheduling import prefect
 from tests.hosting import receiving
+from tests.thorough import takes_minutes
 
 pytestmark = pytest.mark.flow
 
@@ -275,6 +276,7 @@ SUBJECTS = {
 }
 
 
+@takes_minutes("it deploys and serves")
 def test_every_way_to_deploy_makes_the_same_automations(project: Project, tidemill: Tidemill) -> None:
     """`prefect deploy` and `serve` change none that `deploy` has made; what the file has no more is taken away."""
     standing = project.automations()

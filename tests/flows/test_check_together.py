@@ -8,6 +8,7 @@ import pytest
 
 from flows.cli.main import run_command
 from tests.convert.conftest import files_source, make_table, write_files
+from tests.thorough import ALL
 
 RIGHT = """\
 name: shop
@@ -128,7 +129,7 @@ def test_each_is_told_alone_as_in_company(shop: Path, capfd: pytest.CaptureFixtu
     """No mistake hides another, or makes one of what is right."""
     together = RIGHT
     alone: list[str] = []
-    for right, (wrong, _) in MISTAKES.items():
+    for right, (wrong, _) in list(MISTAKES.items())[:: 1 if ALL else 4]:
         together = together.replace(right, wrong)
         alone += check(shop, capfd, RIGHT.replace(right, wrong))
 

@@ -13,6 +13,7 @@ from flows.pipeline import pipeline
 from tasks.config import Pipeline, load_pipeline
 from tests.flows.conftest import Tidemill
 from tests.site.server import Site, Sites
+from tests.thorough import takes_minutes
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 
@@ -103,6 +104,7 @@ async def test_a_limit_is_of_pages_and_files_and_its_folder_its_own(
     assert (wider.sources["items"].rows_table, wider.sources["sales"].rows_table) == (2 * 6, 2)
 
 
+@takes_minutes("it runs three commands")
 def test_the_command_says_where_it_goes(file: Path) -> None:
     """What is taken, and where it lies, is told at the start and at the end; what cannot be is refused."""
     tidemill = Tidemill(cwd=file.parent)

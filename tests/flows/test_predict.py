@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.flows.conftest import Command, Tidemill, group_is_gone, read_until
+from tests.thorough import takes_minutes
 from tests.train.conftest import sklearn_table
 from tests.train.publishing import judge
 
@@ -67,6 +68,7 @@ def test_a_file_of_no_format_is_told_before_anything_starts(
     assert f"error: {path}: .dat is not a format; known are .csv, " in ended.stderr
 
 
+@takes_minutes("it waits for a command that is ended")
 def test_ctrl_c_leaves_nothing(tidemill: Tidemill, irises: pd.DataFrame, tmp_path: Path) -> None:
     """The file that is being converted is gone with the process."""
     path = tmp_path / "new.csv"

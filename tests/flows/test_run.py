@@ -25,6 +25,7 @@ from tasks.lineage.remains import DataNow
 from tasks.reports.lineage import describe, find_subject
 from tests.flows.conftest import FLIGHTS, TOUR, Tidemill, ToldRun, group_is_gone, read_until
 from tests.flows.test_wrong_input import change
+from tests.thorough import takes_minutes
 
 pytestmark = pytest.mark.flow
 
@@ -163,6 +164,7 @@ def test_a_query_with_a_missing_column_fails_the_run(tidemill: Tidemill, inbox: 
 
 
 @pytest.mark.usefixtures("prefect_server")
+@takes_minutes("it runs the demo")
 def test_ctrl_c_in_ingest_leaves_nothing_half_written(tidemill: Tidemill, inbox: Path, tmp_path: Path) -> None:
     """The processes are gone in seconds, the next run asks for the pages alone that had not come, and its champion leads back to their bytes."""
     process = tidemill.start("run", FLIGHTS, "--data", inbox, "--only", "ingest")

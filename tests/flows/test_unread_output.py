@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.thorough import takes_minutes
+
 PIPELINE = """
 name: unread
 sources:
@@ -22,6 +24,7 @@ training:
 
 
 @pytest.mark.flow
+@takes_minutes("it runs all stages with a pool")
 def test_a_run_ends_whose_output_nobody_reads(prefect_server: str, tmp_path: Path) -> None:
     """Neither its progress, nor Prefect's log in any of its processes, ends a stage, or has a pool wait for ever."""
     assert prefect_server

@@ -15,7 +15,7 @@ from tests.ingest.test_kill import kill
 from tests.killed import PACKED, Order
 from tests.site.partitioned import LIST_ROWS, item_rows, order_rows, partitioned_at, report_rows
 from tests.site.server import Site
-from tests.thorough import ALL, KILLS
+from tests.thorough import KILLS, takes_minutes
 from tests.zygote import Zygote
 
 SEED = 7
@@ -64,7 +64,8 @@ def landed_rows(raw: Path) -> dict[str, list[Any]]:
 
 
 @pytest.mark.flow
-@pytest.mark.parametrize(("orders", "kills", "early"), CASES if ALL else CASES[:1])
+@pytest.mark.parametrize(("orders", "kills", "early"), CASES)
+@takes_minutes("ingest/test_kill.py has the like of it")
 def test_children_and_dates_that_are_killed_are_finished_by_the_next(
     forked: Zygote, site: Site, tmp_path: Path, orders: int, kills: int, early: bool
 ) -> None:

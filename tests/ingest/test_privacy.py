@@ -29,6 +29,7 @@ from tests.ingest.sources import QUICK, land_one, read_rows
 from tests.ingest.test_secrets import data_texts, database_texts, wait_until_stored
 from tests.site.people import PEOPLE, PLANTED
 from tests.site.server import Site
+from tests.thorough import takes_minutes
 
 KEY = "0123456789abcdef"
 PRIVACY: dict[str, Any] = {
@@ -173,6 +174,7 @@ def test_private_values_are_written_nowhere(
 
 @pytest.mark.flow
 @pytest.mark.usefixtures("prefect_server")
+@takes_minutes("it runs a pipeline twice")
 async def test_a_run_that_is_killed_leaves_nothing_private(site: Site, tmp_path: Path) -> None:
     """What it had come to is kept without what is private, and is gone on from."""
     data, source = tmp_path / "data", people(site, "stalls-once")

@@ -161,6 +161,7 @@ def data_of_this_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     return Path("/proc/self/cwd/of_this_process")
 
 
+@takes_minutes("it starts a cluster anew")
 async def test_a_worker_that_does_not_see_the_data_is_told(cluster: str, data_of_this_process: Path) -> None:
     """Path, worker and cure are named."""
     data = data_of_this_process

@@ -37,7 +37,7 @@ from tasks.train.evaluation.job import plan_jobs
 from tasks.train.evaluation.leaderboard import Leaderboard
 from tests.flows.test_ui import needs_chromium, page
 from tests.processes import command_of, descendants, is_running
-from tests.thorough import ALL
+from tests.thorough import ALL, takes_minutes
 from tests.train.conftest import LOGISTIC, write_table
 from tests.train.test_flow import NEIGHBORS, names, pipeline
 
@@ -184,6 +184,7 @@ def test_the_ui_shows_each_failed_candidate_and_none_that_runs(
     assert failed == {result.name for result in failing_run.leaderboard.failed} - {"blend"}
 
 
+@takes_minutes("it trains")
 def test_the_next_best_is_judged_where_a_finalist_fails(tmp_path: Path) -> None:
     """The best by its folds meets nulls on the hold-out alone, and fails there: two others are judged, and one serves."""
     amount = np.random.default_rng(0).normal(size=200)

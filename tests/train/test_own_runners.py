@@ -16,6 +16,7 @@ from tasks.config import Pipeline, load_pipeline
 from tasks.config.runners import RUNNERS
 from tasks.core.errors import ConfigError
 from tests.documented import documented
+from tests.thorough import takes_minutes
 from tests.train.conftest import Trained, sklearn_table, write_table
 from tests.train.test_dask import figures
 
@@ -51,6 +52,7 @@ def write(folder: Path, runner: str = THREADS) -> Path:
 
 @pytest.mark.flow
 @pytest.mark.usefixtures("prefect_server")
+@takes_minutes("it trains twice")
 def test_a_kind_of_ones_own_gives_the_same_leaderboard(tmp_path: Path, trained: Trained) -> None:
     """To the last digit, as the processes of this machine do."""
     write_table(tmp_path / "data" / "tables" / "rows", sklearn_table("iris"))

@@ -73,6 +73,7 @@ def kept_split(data: Path, leaderboard: Leaderboard) -> Path:
 
 @flow
 @pytest.mark.usefixtures("prefect_server")
+@takes_minutes("it trains twice")
 def test_a_run_draws_its_split_once(tmp_path: Path, draws: Draws) -> None:
     """Checks, fits, the hold-out, what is kept of a version, and its comparison with the champion go by one draw."""
     by = {"by": "group", "column": "moment"}
