@@ -92,7 +92,7 @@ def test_other_code_than_a_version_was_made_by_is_told(tmp_path: Path, packages:
     again = promote(judged.models, compared.version), promote(judged.models, first, TRUSTED)
     scorer.exchange(told.append)
 
-    changed = f"my_models has changed since {first} was made"
+    changed = f"my_models and odd_models have changed since {first} was made"  # the other imports the one
     assert same.doubts == ()
     assert other.doubts == (
         f"{changed}, and may predict otherwise than it was scored; train again, or put its code back",
@@ -104,7 +104,7 @@ def test_other_code_than_a_version_was_made_by_is_told(tmp_path: Path, packages:
     assert changed not in again[0].reason
     assert [said.partition(";")[0] for said in told] == [
         f"{compared.version} (only) serves in place of {first}",
-        "warning: my_models changed since score began",
+        "warning: my_models and odd_models changed since score began",
     ]
     assert scorer.serving.model.version.name == compared.version
 
