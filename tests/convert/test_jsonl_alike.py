@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from tasks.config import Column
 from tasks.convert.files.byte_view import ByteView
+from tasks.convert.formats.json import names
 from tasks.convert.formats.json.damaged import read_but_damaged
 from tasks.convert.formats.json.jsonl import parse_lines
 from tasks.convert.formats.json.lines import JsonBlock, read_lines
@@ -104,12 +106,16 @@ def objects(draw: st.DrawFn, depth: int = 0) -> st.SearchStrategy[str]:
     keys = draw(st.lists(st.sampled_from(_KEYS), min_size=1, max_size=4, unique=True))
     values = {key: draw(_kinds(depth)) for key in keys}
     nothing = draw(st.sampled_from([st.nothing(), st.just("null"), st.just("{}"), st.sampled_from(_WEIRD)]))
+    blank = draw(st.sampled_from(["", "", "", " ", "\t", "\r"]))
     is_whole = draw(st.booleans())
 
     @st.composite
     def made(draw: st.DrawFn) -> str:
         shown = keys if is_whole else draw(st.lists(st.sampled_from(keys), min_size=depth == 0, unique=True))
-        pairs = [f"{json.dumps(key, ensure_ascii=draw(st.booleans()))}: {draw(values[key] | nothing)}" for key in shown]
+        pairs = [
+            f"{json.dumps(key, ensure_ascii=draw(st.booleans()))}: {draw(values[key] | nothing)}{blank}"
+            for key in shown
+        ]
         return "{" + ", ".join(pairs) + "}"
 
     return made()
@@ -213,6 +219,27 @@ def test_lines_parsed_at_once_are_those_read_one_by_one(case: Case) -> None:
     event("line by line" if at_once is None else "at once")
 
     assert at_once in (None, _outcome(lambda: read_lines(case.block), case.schema))
+
+
+@contextmanager
+def as_sparse() -> Iterator[None]:
+    """Have all records be those with few of many keys."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(names, "_MANY", 0)
+        patch.setattr(names, "_FEW", 0)
+        yield
+
+
+@PROPERTY
+@given(cases())
+def test_lines_told_by_the_places_of_their_values_are_those_read_one_by_one(case: Case) -> None:
+    """As they are where records have few of many keys."""
+    block = replace(case.block, typed=True, explode=None)
+    with as_sparse():
+        by_places = _outcome(lambda: read_at_once(block, case.schema, case.sample_lines), case.schema)
+    event("line by line" if by_places is None else "by places")
+
+    assert by_places in (None, _outcome(lambda: read_lines(block), case.schema))
 
 
 @PROPERTY
@@ -365,9 +392,35 @@ def test_an_odd_line_is_what_it_is_alone(odd: str, options: dict[str, Any]) -> N
         for schema in (asked, Schema()):
             one_by_one = _outcome(partial(read_lines, block), schema)
             assert _outcome(partial(read_at_once, block, schema, 2), schema) in (None, one_by_one)
+            with as_sparse():
+                assert _outcome(partial(read_at_once, block, schema, 2), schema) in (None, one_by_one)
             assert _outcome(partial(read_but_damaged, block, schema, 2), schema) in (None, one_by_one)
             assert _outcome(partial(read_but_odd, block, schema, 2), schema) in (None, one_by_one)
             assert _outcome(partial(read_but_mixed, block, schema, 2), schema) in (None, one_by_one)
+
+
+@pytest.mark.parametrize("value", ["true", "7", "1.5", '"x"', "null"])
+@pytest.mark.parametrize("blank", [" ", "\t", "\r"])
+def test_a_blank_behind_a_value_is_no_part_of_it(value: str, blank: str) -> None:
+    """Nor where records have few of many keys."""
+    lines = [f'{{"c{n}": {value}{blank}, "n": {n}{blank}}}' for n in range(120)]
+    block = JsonBlock(ByteView.of("\n".join(lines).encode()))
+
+    at_once = _outcome(partial(read_at_once, block, Schema()), Schema())
+
+    assert at_once in (None, _outcome(partial(read_lines, block), Schema()))
+
+
+@pytest.mark.parametrize("time", ["0013-01-01", "0013-01-01T05:00:00", "0013-01-01T05:00:00Z"])
+def test_a_padded_time_is_a_text_wherever_it_stands(time: str) -> None:
+    """The type is that of all texts, not that of the first."""
+    lines = [f'{{"t": "2{time[1:]}"}}'] * 150 + [f'{{"t": "{time}"}}']
+    block = JsonBlock(ByteView.of("\n".join(lines).encode()))
+
+    at_once = _outcome(partial(read_at_once, block, Schema(), 10), Schema())
+
+    assert at_once is not None
+    assert at_once == _outcome(partial(read_lines, block), Schema())
 
 
 @pytest.mark.parametrize(("levels", "is_row"), [(899, True), (900, False), (940, False), (985, False)])

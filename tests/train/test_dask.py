@@ -50,7 +50,6 @@ sys.modules["prefect_dask"] = None  # as if it were not there: every import of i
 from tasks.core.errors import RunnerError
 from tasks.runners.dask import DaskRunner
 from tasks.train.execution.pool import Workers
-from tests.thorough import takes_minutes
 try:
     Workers(DaskRunner(address="tcp://127.0.0.1:9")).width
 except RunnerError as error:

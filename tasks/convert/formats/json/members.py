@@ -188,7 +188,7 @@ def _find_members(block: JsonBlock) -> _Members:
     """
     try:
         objects = len(_pass_over(block.window.view))
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InDoubtError from error
     if not block.has_object_in_each(objects):
         raise InDoubtError
@@ -255,7 +255,10 @@ def _find_values(
     stops -= data[stops] == _BLANK
     stops[np.append(first[1:], len(opens)) - 1] = ends
     before = data[stops - 1]
-    if np.count_nonzero(data[stops] == _COMMA) != len(opens) - len(ends) or np.isin(before, (_BLANK, _TAB)).any():
+    if (
+        np.count_nonzero(data[stops] == _COMMA) != len(opens) - len(ends)
+        or np.isin(before, (_BLANK, _TAB, _RETURN)).any()
+    ):
         raise InDoubtError
     return starts, stops
 

@@ -73,7 +73,7 @@ class ColumnTypes:
             except pa.ArrowInvalid:
                 pass
             else:
-                if is_narrowest(kind, times):
+                if is_narrowest(kind, times) and not _has_padded(texts):
                     return times.chunk(0), kind
         kind = infer_type(left)
         return texts, kind if kind in TIME_TYPES else "string"
@@ -92,7 +92,7 @@ class ColumnTypes:
             days = pc.cast(texts, pa.date32())
         except pa.ArrowInvalid:
             return None
-        return None if pc.any(pc.starts_with(texts, "0")).as_py() else days
+        return None if _has_padded(texts) else days
 
     def _read_floats(self, column: JsonColumn, rows: pa.Array, name: str) -> tuple[pa.Array, TypeName]:
         """Return numbers as floats; where these may not be what stands there, or no float at all, as Python has them."""
@@ -133,6 +133,11 @@ def is_plain(schema: Schema, name: str) -> bool:
 def find_wanted(schema: Schema, name: str, own: TypeName) -> TypeName | None:
     """Return the type that a column is to have, by its name in the table; None where it is to have none."""
     return (schema.columns.get(name, _NOTHING).type or own) if schema.types is None else schema.types.get(name)
+
+
+def _has_padded(times: pa.Array) -> bool:
+    """Return whether a text that Arrow takes for a time begins with a zero: a padded date is a text, wherever it stands."""
+    return bool(pc.any(pc.starts_with(times, "0")).as_py())
 
 
 def _has_values(values: pa.Array | pa.ChunkedArray) -> bool:
