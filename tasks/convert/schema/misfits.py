@@ -81,14 +81,11 @@ def _before_line_ends(view: np.ndarray, starts: np.ndarray, stops: np.ndarray) -
     return _before_line_ends(view, starts, stops - is_end) if is_end.any() else stops
 
 
-def show(texts: pa.Array | pa.ChunkedArray, then: str = "") -> pa.Array | pa.ChunkedArray:
+def show(texts: pa.StringArray, then: str = "") -> pa.StringArray:
     """Return texts as Python shows them, of each the first 60 characters, and what is to be said then."""
     is_short = (pc.max(pc.binary_length(texts)).as_py() or 0) <= _SHOWN - len("''")
-    chunks = texts.chunks if isinstance(texts, pa.ChunkedArray) else [texts]
-    if is_short and all(map(_are_plain, chunks)):
-        return pc.binary_join_element_wise(
-            "'", texts, f"'{then}", ""
-        )  # mostly, and once: texts of each take their time
+    if is_short and _are_plain(texts):  # mostly
+        return pc.binary_join_element_wise("'", texts, f"'{then}", "")  # once: texts of each take their time
     shown = pc.utf8_slice_codeunits(pc.binary_join_element_wise("'", texts, "'", ""), 0, _SHOWN)
     odd = pc.invert(pc.match_substring_regex(texts, _SHOWN_AS_IT_IS))
     written = pa.array([f"{text!r:.{_SHOWN}}" for text in texts.filter(odd).to_pylist()], pa.string())
