@@ -167,6 +167,7 @@ def test_the_commands_of_operation_run(shop: Shop, sample_site: str) -> None:  #
 
 
 @pytest.mark.flow
+@takes_minutes("it runs a dozen pipelines")
 def test_the_pipelines_on_sources_give_each_value_as_it_is(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -57,6 +57,7 @@ def configure(site: Site, days: list[str], every: int) -> Pipeline:
                 "target": "late",
                 "split": {"by": "random", "test_fraction": 0.25, "folds": 2},
                 "metric": "accuracy",
+                "learning_curve": False,
                 "candidates": {
                     "tree": {"estimator": "sklearn.tree.DecisionTreeClassifier", "params": {"max_depth": every}}
                 },

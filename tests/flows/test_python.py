@@ -21,6 +21,7 @@ from tests.documented import DOCS
 from tests.flows.conftest import PROJECT, read_until
 from tests.flows.test_run import copy_database
 from tests.processes import command_of
+from tests.thorough import takes_minutes
 
 pytestmark = pytest.mark.flow
 
@@ -49,6 +50,7 @@ def test_a_run_returns_its_summary(shop: Path, capsys: pytest.CaptureFixture[str
     assert "Rows by source" in capsys.readouterr().out
 
 
+@takes_minutes("it runs three pipelines")
 def test_its_options_are_those_of_the_command(shop: Path) -> None:
     """One stage, done again."""
     run(str(shop / "pipeline.yaml"), str(shop))
@@ -103,6 +105,7 @@ def test_an_interrupt_ends_it(shop: Path) -> None:
     assert [each for each in psutil.pids() if str(path) in command_of(each)] == []
 
 
+@takes_minutes("it runs four pipelines")
 def test_the_page_shows_what_runs(prefect_server: str, tmp_path: Path) -> None:
     """All of its code, in its order, as a script that has no Prefect API but the temporary one."""
     assert prefect_server

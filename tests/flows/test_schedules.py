@@ -18,9 +18,11 @@ from prefect.client.base import PrefectHttpxSyncClient
 from tests.flows.conftest import Tidemill, group_is_gone
 from tests.flows.scheduling import prefect, timed_deployments, wait_for_runs, worker, write_project
 from tests.flows.test_run import copy_database
+from tests.thorough import ALL, takes_minutes
 
 pytestmark = pytest.mark.flow
 
+WAYS = ["worker", "serve", pytest.param("alone", marks=takes_minutes("its server is one more"))]
 WITHIN_S = 420.0  # the cron's minute, starts, and a machine that has other things to do
 
 
@@ -65,10 +67,12 @@ def fired(prefect_server: str, sample_site: str, homes: Path) -> Path:
     with PrefectHttpxSyncClient(base_url=prefect_server, timeout=60) as http, ExitStack() as stack:
         stack.enter_context(deployed(homes / "worker", http, sample_site))
         stack.enter_context(served(homes / "serve", "serve", {}, sample_site))
-        stack.enter_context(served(homes / "alone", "alone", alone, sample_site))
+        if ALL:
+            stack.enter_context(served(homes / "alone", "alone", alone, sample_site))
         names = [f"{way}-{kind}" for way in ("worker", "serve") for kind in ("cron", "interval")]
         wait_for_runs(http, *names, within_s=WITHIN_S)
-        wait_for_database(temporary / "prefect.db", {"alone-cron", "alone-interval"})
+        if ALL:
+            wait_for_database(temporary / "prefect.db", {"alone-cron", "alone-interval"})
     return temporary
 
 
@@ -87,7 +91,7 @@ def wait_for_database(database: Path, deployments: set[str]) -> None:
             found = {name for (name,) in connection.execute(query)}
 
 
-@pytest.mark.parametrize("way", ["worker", "serve", "alone"])
+@pytest.mark.parametrize("way", WAYS)
 def test_schedules_fire(fired: Path, homes: Path, way: str) -> None:
     """A cron and an interval have run to their end by themselves: by a worker, by `serve`, by its temporary server."""
     assert fired.is_dir()
@@ -95,7 +99,7 @@ def test_schedules_fire(fired: Path, homes: Path, way: str) -> None:
     assert {folder.name for folder in (homes / way / "data" / "tables").iterdir()} == {"airlines", "rows"}
 
 
-@pytest.mark.parametrize("way", ["worker", "serve", "alone"])
+@pytest.mark.parametrize("way", WAYS)
 def test_a_scheduled_run_says_what_is_fetched_once(fired: Path, homes: Path, way: str) -> None:
     """The summary of a run that a schedule has started names the source of which the next one fetches nothing."""
     assert fired.is_dir()

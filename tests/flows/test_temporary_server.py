@@ -22,6 +22,7 @@ from tests.flows.conftest import FLIGHTS, Tidemill, group_is_gone, read_until
 from tests.flows.test_run import copy_database, inbox  # noqa: F401 - a fixture
 from tests.flows.test_ui import needs_chromium, page  # noqa: F401 - a fixture
 from tests.processes import children, command_of
+from tests.thorough import takes_minutes
 
 pytestmark = pytest.mark.flow
 
@@ -131,6 +132,7 @@ def test_the_address_that_is_printed_opens_the_ui(server: PrefectApi, page: Page
     assert KEY not in page.url
 
 
+@takes_minutes("it waits for what is lost")
 def test_a_run_that_loses_its_server_ends_with_one_sentence(
     tidemill: Tidemill,
     inbox: Path,  # noqa: F811 - the fixture

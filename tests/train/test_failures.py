@@ -218,6 +218,7 @@ def test_the_next_best_is_judged_where_a_finalist_fails(tmp_path: Path) -> None:
     assert len(leaderboard.best.finalist.learning_curve) == 4
 
 
+@takes_minutes("it trains by processes")
 async def test_a_worker_that_is_killed_is_replaced(tmp_path: Path, prefect_server: str) -> None:
     """What it did is done again; no task run stays Running."""
     config, since = slow_pipeline(tmp_path), datetime.now(UTC)
