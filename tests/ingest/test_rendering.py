@@ -93,11 +93,15 @@ async def test_an_answer_of_a_script_that_fails_is_the_error_of_its_page(
     ("path", "changes", "said"),
     [
         ("/script-without-end", {}, r"(its scripts do not come to rest|is not loaded) within render.timeout_s \(1\)"),
-        ("/script-that-adds-for-ever", {}, r"its scripts do not come to rest within render.timeout_s \(1\)"),
+        (
+            "/script-that-adds-for-ever",
+            {"timeout_s": 4},
+            r"its scripts do not come to rest within render.timeout_s \(4\)",
+        ),
         (
             "/script-that-fails",
-            {"wait_for": "#rows li"},
-            r"script-that-fails: render.wait_for: '#rows li' matches nothing within render.timeout_s \(1\) "
+            {"wait_for": "#rows li", "timeout_s": 4},
+            r"script-that-fails: render.wait_for: '#rows li' matches nothing within render.timeout_s \(4\) "
             r"\(a script of it failed: 'undefinedFunction is not defined'\); correct the selector, or raise timeout_s",
         ),
         (
