@@ -20,7 +20,7 @@ KEPT: list[tuple[ApiSource | PagesSource, str]] = [
     (
         PAGE,
         '{"index": 2, "rows": 6, "total": 9, "most": 9, "empty": 0, "empty_before": 0, "first_empty": null, '
-        '"complaint": null, "turns_pages": null, "full": 3, "is_short": false, "is_wrong": false, "is_over": false, '
+        '"complaint": null, "turns_pages": null, "behind": null, "full": 3, "is_short": false, "is_wrong": false, "is_over": false, '
         '"first": "0a", "previous": "0b", "names": ["id", "name"]}',
     ),
     (CURSOR, '{"following": 1.5, "pages": 1, "previous": "0a", "names": null}'),

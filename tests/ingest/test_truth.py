@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hypothesis import event, given, settings
+from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
 from tasks.core.errors import SourceError
@@ -145,8 +145,21 @@ def key(row: Any) -> str:
     return json.dumps(row, sort_keys=True)
 
 
+SECOND_EMPTY = Drawn(
+    way="offset",
+    rows=[{"id": 0, "v": "v0"}, {"id": 1, "v": "v1"}, {"id": 2, "v": "v0"}],
+    size=2,
+    obeys=False,
+    faults={1: {"items": []}},
+    often=1,
+)
+"""A second page without rows, though what begins within the first one has shown one of it."""
+BY_OFFSET = {"pagination": {"kind": "offset", "max_pages": 30, "start": 0, "size": 2}, "records_at": "items"}
+
+
 @settings(max_examples=200)
 @given(cases())
+@example((SECOND_EMPTY, BY_OFFSET))
 def test_what_says_nothing_has_every_row_once(sites: Sites, case: tuple[Drawn, dict[str, Any]]) -> None:
     """Rows that were shown are landed, none more often than it is there, and where nothing is wrong all are."""
     drawn, source = replace(case[0], shown=[]), case[1]

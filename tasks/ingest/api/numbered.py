@@ -26,6 +26,7 @@ from tasks.ingest.api.paging import (
     check_total,
     doubt_only_page,
     is_behind_last,
+    missed,
     other_size,
     repeated,
     turns_pages,
@@ -179,6 +180,10 @@ async def _take(page: NumberedPage, progress: Progress, pagination: NumberedPagi
         within = await _fetch_within(page, progress, pagination, reader)
         if within is not None and await _are_others(within, page, pagination, reader):
             progress.turns_pages = turns_pages(page, within, pagination)
+        elif within is not None and _goes_on(within, page, reader):
+            progress.behind = within.page_request.label
+        if page.index == 1 and not page.records and progress.behind:
+            progress.complaint = progress.complaint or missed(page, progress.behind)
         await _check_end_of_rows(page, progress, pagination, reader, within)
 
 
@@ -244,6 +249,13 @@ async def _are_others(
         return False
     again = await reader.fetch_at(0, pagination.start)
     return bool(rows & reader.identify(again.records))
+
+
+def _goes_on(within: NumberedPage, page: NumberedPage, reader: _Reader) -> bool:
+    """Return whether what begins within a first page has its last row, and others behind it."""
+    last = reader.identify(page.records[-1:])
+    places = [number for number, each in enumerate(within.records) if reader.identify([each]) == last]
+    return bool(places) and bool(reader.identify(within.records[places[-1] + 1 :]) - reader.identify(page.records))
 
 
 async def _check_end_of_rows(

@@ -64,6 +64,8 @@ class Progress:
     complaint: str | None = None
     turns_pages: str | None = None
     """Why an offset may be the number of a page."""
+    behind: str | None = None
+    """The request of rows within the first page that had others behind those of it."""
     full: int | None = None
     """Rows of a full page, those of the first; None where a page may have any number."""
     is_short: bool = False
@@ -209,6 +211,11 @@ def turns_pages(page: NumberedPage, further: NumberedPage, pagination: NumberedP
         f"begins: pagination.param {pagination.param!r} may be the number of a page, and rows be passed over; write "
         "kind: page then; where rows change with each request, declare their key, or what counts them: total_at"
     )
+
+
+def missed(page: NumberedPage, behind: str) -> str:
+    """Return the sentence for a second page without rows where some are known to be behind those of the first."""
+    return f"{page.page_request.label} gave no rows, though {behind} had rows behind those of the first page: fetch again with --fresh, or correct pagination"
 
 
 def too_many(page: NumberedPage, pagination: NumberedPagination, what: str) -> str:
