@@ -16,7 +16,7 @@ import pytest
 from tasks.config import OwnSplit
 from tasks.config.trusted import trust_packages
 from tasks.core.errors import ConfigError, TrainingError
-from tasks.core.isolation.client import stop_call_server
+from tasks.core.isolation.client import CallServer, call_at, call_no_longer, stop_call_server
 from tasks.train.checks.rows import warn_of_left_out
 from tasks.train.checks.section import check_training
 from tasks.train.checks.target import find_column_mistakes
@@ -167,6 +167,21 @@ def test_one_pair_makes_no_folds_and_another_class_no_split() -> None:
             draw(splitter, **params)
         split = OwnSplit(splitter=splitter, params=params, columns=("x",))
         assert [said in mistake for mistake in check_splitter(split, ("odd_splits",))] == [True]
+
+
+@pytest.mark.parametrize("seed", ["1", "6640"])
+def test_one_that_draws_by_hash_is_told_where_python_has_a_seed(monkeypatch: pytest.MonkeyPatch, seed: str) -> None:
+    """Dask leaves 6640 in the environment of whoever starts a worker; nor does a server of the pool change that."""
+    monkeypatch.setenv("PYTHONHASHSEED", seed)
+    split = OwnSplit(splitter="odd_splits.Odd", params={"how": "hashes"}, columns=("x",))
+    server = CallServer()
+    call_at(serve := lambda: server.address)
+    try:
+        with pytest.raises(TrainingError, match="gives other rows in another process"):
+            draw_own(split, ("odd_splits",), 1, pa.table({"x": range(20)}), None)
+    finally:
+        call_no_longer(serve)
+        server.stop()
 
 
 def test_one_that_does_not_end_or_ends_its_process_or_draws_by_hash_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,11 +13,12 @@ import sys
 import threading
 import time
 from asyncio import CancelledError
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from tasks.core.child_process import own_path
@@ -101,9 +102,10 @@ class CallServer:
 
     It ends, and what it runs, when this process does, however it does. `preload` names
     modules that it imports, and functions `module:function` that it calls, before the first.
+    `environment` is what it has beside this process's.
     """
 
-    def __init__(self, preload: Iterable[str] = ()) -> None:
+    def __init__(self, preload: Iterable[str] = (), environment: Mapping[str, str] = MappingProxyType({})) -> None:
         self._folder = _make_folder()
         self.address = str(self._folder / _SOCKET)
         ours, theirs = socket.socketpair()
@@ -119,12 +121,13 @@ class CallServer:
                 *map(str, passed),
                 *preload,
             ]  # -P: modules from where ours are
-            environment = {
+            whole = {
                 **os.environ,
                 **dict.fromkeys(THREAD_VARIABLES, "1"),
                 "PYTHONPATH": own_path(),
+                **environment,
             }
-            self._process = subprocess.Popen(command, pass_fds=passed, env=environment)  # noqa: S603 - ours
+            self._process = subprocess.Popen(command, pass_fds=passed, env=whole)  # noqa: S603 - ours
         self._end = ours
 
     @property
@@ -176,6 +179,10 @@ class _Servers:
 
     def _call(self, preload: Iterable[str]) -> Connection:
         caller = socket.socket(socket.AF_UNIX)
+        apart: str | None = getattr(self._threads, "apart", None)
+        if apart is not None:
+            caller.connect(apart)
+            return Connection(caller.detach())
         if self.serve is not None:
             with suppress(OSError):  # it has ended, and nobody begins another
                 caller.connect(self.serve())
@@ -183,6 +190,11 @@ class _Servers:
         own, self._is_called = self.start(preload), True
         caller.connect(own.address)
         return Connection(caller.detach())
+
+    def call_apart(self, address: str | None) -> None:
+        """Have this thread's calls run by the server at an address, and by no other, until it is told of none."""
+        self.disconnect()
+        self._threads.apart = address
 
     def start(self, preload: Iterable[str]) -> CallServer:
         """Return the process's own server; one that begins now imports what is to be preloaded."""
@@ -234,6 +246,22 @@ def start_call_server(preload: Iterable[str]) -> None:
 def leave_call_server() -> None:
     """End what runs for this thread; the process's own server stays for those that call later."""
     _servers.disconnect()
+
+
+@contextmanager
+def with_other_hashes() -> Iterator[None]:
+    """Have this thread's calls run by a Python that orders sets of texts otherwise than that of the calls before.
+
+    A Python with a seed of its own, as Dask leaves one in the environment of whoever starts a worker, would not.
+    """
+    known = os.environ.get("PYTHONHASHSEED", "")
+    server = CallServer(environment={"PYTHONHASHSEED": "2" if known == "1" else "1"})
+    try:
+        _servers.call_apart(server.address)
+        yield
+    finally:
+        _servers.call_apart(None)
+        server.stop()
 
 
 def stop_call_server() -> None:

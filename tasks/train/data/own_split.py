@@ -14,7 +14,7 @@ import pyarrow as pa
 from tasks.config import OwnSplit
 from tasks.core.errors import ConfigError, TrainingError
 from tasks.core.escaping import count
-from tasks.core.isolation.client import leave_call_server, run_isolated, stop_call_server
+from tasks.core.isolation.client import leave_call_server, run_isolated, with_other_hashes
 from tasks.core.outcome import Failed
 from tasks.train.data.own_class import call_quietly, load_own, tell_error
 from tasks.train.data.types import Array
@@ -48,8 +48,8 @@ def draw_own(
     frame = table.select(list(split.columns)).to_pandas()
     try:
         drawn = _draw(split, trusted, seed, frame, target)
-        stop_call_server()  # the next one's Python has other hashes of texts, by which sets of them are ordered
-        again = _draw(split, trusted, seed, frame, target)
+        with with_other_hashes():
+            again = _draw(split, trusted, seed, frame, target)
     finally:
         leave_call_server()
     if not _are_same(_listed(drawn), _listed(again)):
