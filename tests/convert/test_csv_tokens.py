@@ -88,7 +88,7 @@ def test_what_is_rewritten_at_once_is_so_field_by_field(
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tokens, "_PIECE_BYTES", piece_bytes)
-        assert rewrite_tokens(ByteView.of(data), quoting, may_be_open=may_be_open) == expected
+        assert rewrite_tokens(ByteView.of(data), quoting, may_be_open=may_be_open).plain.data == expected
     assert quoting.rewrite(data, may_be_open=may_be_open) == expected
 
 

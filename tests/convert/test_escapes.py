@@ -105,6 +105,28 @@ def test_no_record_with_escapes_is_divided_where_a_block_ends(odd: str, end: str
     assert ends == sorted(ends)
 
 
+@pytest.mark.parametrize("held", [None, 1])
+@pytest.mark.parametrize(
+    "text",
+    [
+        '1,"\n"a\n#x\nb",1\n1,2\n',  # the record above ends in the line in which the field begins
+        '1,2\n"a\n,\n1,2\n1,"\n#c\n1,2\n1,"\n1,2\n',  # the lines of which are records
+        '1,"2,3\n"a\\"\nb",1\n1,2\n',
+    ],
+)
+def test_what_stands_in_a_field_is_the_same_where_a_block_ends(text: str, held: int | None) -> None:
+    """No block ends in what is a field where comments and escapes are taken out, though as it is read a record may."""
+    data = text.replace("1,2", "1,2\n3,4").encode()
+    csv = Csv(TableTarget("rows", Path(), {}, reading=Reading(escape="\\", comment="#", skip_footer=held)))
+    assert csv.begin(ByteView.of(b"id,t\n" + data), final=False)
+    rewrite = csv.head.dialect.quoting.rewrite
+
+    for place in range(len(data) + 1):
+        end = len(csv.cut(ByteView.of(data[:place]), final=False).text)
+        assert rewrite(data[:end]) + rewrite(data[end:]) == rewrite(data)
+    assert end > 0
+
+
 @pytest.mark.parametrize("late", [False, True])
 def test_blanks_around_quotes_are_taken_away(tmp_path: Path, late: bool) -> None:
     """A quote after a delimiter and blanks quotes its field."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,8 @@ from tasks.convert.files.byte_view import ByteView, Marks
 from tasks.convert.formats.csv.header import Head
 from tasks.convert.formats.csv.places import empty_lines, put_in
 from tasks.convert.formats.csv.quotes import are_of
-from tasks.convert.formats.csv.records import Records
+from tasks.convert.formats.csv.records import BYTES_AWAITED, Records
+from tasks.convert.formats.csv.tokens import Rewritten
 from tasks.convert.formats.csv.totals import Footer
 from tasks.convert.formats.format import Cut
 from tasks.convert.schema.misfits import cut_texts
@@ -23,6 +25,21 @@ class ReadCut(Cut):
     """Whole records of CSV, for which `records` had to be told apart: these, line by line, and those that begin below."""
 
     records: Records
+
+
+def find_apart(text: ByteView, first: np.ndarray, end: int, views: Sequence[Rewritten]) -> int:
+    """Return the line up to `end` that is the first of a record, and begins in no field of lines as they were rewritten: what is below it is rewritten alone as with them.
+
+    What is a field so may be none as it is read. One of more bytes than are awaited holds no line back.
+    """
+    starts = np.append(text.line_spans_of_any_end[0], len(text))
+    for view in views:
+        if view.are_apart(np.array([end]))[0]:
+            continue
+        above = first[first < end]
+        found = int(above[view.are_apart(above)].max(initial=0))
+        end = found if starts[found] >= starts[end] - BYTES_AWAITED else end
+    return end
 
 
 def split_at_line(cut: Cut, line: int) -> tuple[Cut, Cut]:
@@ -42,11 +59,12 @@ def tell_records(cut: Cut, head: Head) -> ReadCut:
     return ReadCut(cut.plain, cut.text, Records(cut.plain, head.dialect, raw=raw, width=len(head.names)))
 
 
-def hold_back(cut: Cut, head: Head, records: int) -> Cut:
+def hold_back(cut: Cut, head: Head, records: int, views: Sequence[Rewritten]) -> Cut:
     """Return whole records without so many of the last, which may be the last of the file."""
     told = tell_records(cut, head)
     begins = told.records.begins
-    return split_at_line(told, int(begins[-records]) if len(begins) > records else 0)[0]
+    end = int(begins[-records]) if len(begins) > records else 0
+    return split_at_line(told, find_apart(cut.plain, begins, end, views))[0]
 
 
 def split_footer(cut: Cut, head: Head, records: int) -> tuple[Cut, Footer]:

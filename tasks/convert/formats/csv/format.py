@@ -7,17 +7,20 @@ from dataclasses import replace
 from functools import partial
 from typing import ClassVar
 
+import numpy as np
+
 from tasks.config import Reading
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.files.content import find_json, without_mark
 from tasks.convert.files.encoding import SAMPLE_BYTES
-from tasks.convert.formats.csv.ends import ReadCut, hold_back, settle_blank, split_at_line, split_footer
+from tasks.convert.formats.csv.ends import ReadCut, find_apart, hold_back, settle_blank, split_at_line, split_footer
 from tasks.convert.formats.csv.header import Head, read_head
 from tasks.convert.formats.csv.parse import CsvBlock, opens_quotes
 from tasks.convert.formats.csv.quotes import are_paired
 from tasks.convert.formats.csv.quoting import BACKSLASH, Quoting, detect_escapes
 from tasks.convert.formats.csv.reader import parse_csv
 from tasks.convert.formats.csv.records import Records
+from tasks.convert.formats.csv.tokens import Rewritten
 from tasks.convert.formats.csv.totals import TOTALS, Footer, Totals, find_totals
 from tasks.convert.formats.format import ByteBlock, Cut, Place, StreamedFormat, misfit_alone
 from tasks.convert.schema.blocks import Guess, RawBlock
@@ -82,10 +85,10 @@ class Csv(StreamedFormat):
 
     def cut(self, text: ByteView, *, final: bool) -> Cut:
         """Return the next bytes as far as their last whole record."""
-        cut, held = cut_records(text, self.head, self.target.reading, final=final), self.target.reading.skip_footer
+        cut = cut_records(text, self.head, self.target.reading, final=final)
         if self.target.reading.escape is None and self.head.dialect.quoting.is_plain:
             self._find_escape(cut, _take_lines(text, final=final))
-        return hold_back(cut, self.head, held) if held and not final else cut
+        return cut
 
     def _find_escape(self, cut: Cut, lines: ByteView) -> None:
         """Have the blocks below read by the escape that is found in one; what would have been another value above is told."""
@@ -178,38 +181,51 @@ def typed_later(block: CsvBlock) -> ByteBlock:
 
 
 def cut_records(text: ByteView, head: Head, reading: Reading, *, final: bool) -> Cut:
-    """Return the bytes of a CSV file as far as their last whole record, rewritten as plain CSV where they are not, and as they are."""
-    block, quoting = _take_lines(text, final=final), head.dialect.quoting
+    """Return the bytes of a CSV file as far as their last whole record that is none of its footer, rewritten as plain CSV where they are not, and as they are."""
+    cut, views = _cut_lines(_take_lines(text, final=final), head, reading, final=final)
+    return hold_back(cut, head, reading.skip_footer, views) if reading.skip_footer and not final else cut
+
+
+def _cut_lines(block: ByteView, head: Head, reading: Reading, *, final: bool) -> tuple[Cut, Sequence[Rewritten]]:
+    """Return lines as far as their last whole record, and all of them in each way that they were rewritten."""
+    quoting = head.dialect.quoting
     quote, delimiter = quoting.quote.encode(), quoting.delimiter
     is_plain = quoting.is_plain
     if is_plain and (not quote or quote not in block or are_paired(block.to_numpy(), quoting.quote, delimiter)):
-        return Cut(block, block)
+        return Cut(block, block), ()
     # A quote is open, or stands where it quotes nothing: only a reader can tell.
     if is_plain:
         quoting = _find_quoting(block, head, reading)
         if quoting.is_plain and not opens_quotes(block, quoting.quote, delimiter) and not block.has_blank_line:
-            return Cut(block, block)
-    plain = block if quoting.is_plain else ByteView.of(quoting.rewrite(block.data, may_be_open=not final))
-    if final or (plain is not block and (not quote or are_paired(plain.to_numpy(), quoting.quote, delimiter))):
-        return Cut(plain, block)
-    raw, width = None if plain is block else block, len(head.names)
+            return Cut(block, block), ()
+    views = [] if quoting.is_plain else [quoting.rewrite_lines(block, may_be_open=not final)]
+    plain = views[0].plain if views else block
+    if final or (views and (not quote or are_paired(plain.to_numpy(), quoting.quote, delimiter))):
+        return Cut(plain, block), views
+    raw, width = block if views else None, len(head.names)
     records = Records(plain, head.dialect, raw=raw, width=width)
-    if records.laid.settled:
-        return split_at_line(ReadCut(plain, block, records), records.laid.settled)[0]
+    if settled := records.laid.settled:
+        apart = find_apart(plain, np.flatnonzero(records.laid.is_first), settled, views)
+        return split_at_line(ReadCut(plain, block, records), apart)[0], views
     end = records.first_unclosed
-    if raw is not None:
+    if views:
         # The last quote is either open, or stray: what is below it are records then.
-        closed, above = quoting.rewrite(block.data), b"" if end is None else plain.data[: records.lines.place_of(end)]
-        if closed != plain.data and (end is None or not closed.startswith(above)):
-            records = Records(ByteView.of(closed), head.dialect, raw=raw, width=width)
+        closed, above = (
+            quoting.rewrite_lines(block, may_be_open=False),
+            b"" if end is None else plain.data[: records.lines.place_of(end)],
+        )
+        if closed.plain.data != plain.data and (end is None or not closed.plain.data.startswith(above)):
+            views.append(closed)
+            records = Records(closed.plain, head.dialect, raw=raw, width=width)
             end = records.first_unclosed
-    return _cut_at(records, end)
+    return _cut_at(records, end, views), views
 
 
-def _cut_at(records: Records, end: int | None) -> ReadCut:
+def _cut_at(records: Records, end: int | None, views: Sequence[Rewritten]) -> ReadCut:
     """Return the lines before the one at which a record may begin that ends below, or as far as the last whole record."""
     if end is None:
         end = len(records.lines) if len(records.unclosed) else int(records.whole[1].max(initial=0))
+    end = find_apart(records.lines.text, records.begins, end, views)
     plain, raw = (lines.text.to_place(lines.place_of(end)) for lines in (records.lines, records.raw))
     return ReadCut(plain, plain if records.raw is records.lines else raw, records)
 

@@ -14,7 +14,7 @@ import numpy as np
 from tasks.convert.files.byte_view import ByteView, Marks
 from tasks.convert.formats.csv.places import empty_lines, put_in, take_turns
 from tasks.convert.formats.csv.quotes import are_inside, are_marks, are_of
-from tasks.convert.formats.csv.tokens import rewrite_tokens
+from tasks.convert.formats.csv.tokens import Rewritten, rewrite_tokens
 
 _WRAPPED = r"(?:^|[,;\t|]){0}(?:[^{0}{1}]|{0}{0})*{0}(?=[,;\t|\r\n]|\Z)"
 _WRAPPED_BY = {
@@ -52,11 +52,14 @@ class Quoting:
         and outside quotes before the delimiter; elsewhere it is a character, as in C:\temp.
         The last quote `may_be_open`: then what follows it is of its field.
         """
-        if self.is_plain:
-            return data
-        text = ByteView.of(data)
+        return data if self.is_plain else self.rewrite_lines(ByteView.of(data), may_be_open=may_be_open).plain.data
+
+    def rewrite_lines(self, text: ByteView, *, may_be_open: bool) -> Rewritten:
+        """Return the same of lines that are not plain, with where their quoted fields stand."""
         plain = self._rewrite_at_once(text, may_be_open=may_be_open) if self._may_at_once(text) else None
-        return rewrite_tokens(text, self, may_be_open=may_be_open) if plain is None else plain
+        if plain is None:
+            return rewrite_tokens(text, self, may_be_open=may_be_open)
+        return Rewritten(ByteView.of(plain), text, self.quote)
 
     def _may_at_once(self, text: ByteView) -> bool:
         """Return whether the first lines are rewritten at once, if comments had to be taken out of all of them for it."""

@@ -24,7 +24,7 @@ from tasks.core.escaping import count
 csv.field_size_limit(sys.maxsize)
 
 _SENTINEL = "end"
-_BYTES_AWAITED = 1024 * 1024  # below a quote that opens: a field of lines like records is seldom longer
+BYTES_AWAITED = 1024 * 1024  # below a quote that opens: a field of lines like records is seldom longer
 UNCLOSED = "a quote is not closed"
 UNDECODABLE = "not in the file's encoding"
 
@@ -189,7 +189,7 @@ class Records:
         lines = lines[self.laid.alone.find_ends(lines) > count]
         is_stray = self.laid.alike.are_records(lines + 1, np.full(len(lines), count))
         # Also a field of many such lines may be closed, wherever the block is cut.
-        is_stray &= self.laid.starts[lines] < len(self._text) - _BYTES_AWAITED
+        is_stray &= self.laid.starts[lines] < len(self._text) - BYTES_AWAITED
         return None if is_stray.all() else int(lines[~is_stray][0])
 
     def locate(self, indices: Iterable[int]) -> pa.Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -61,32 +62,58 @@ class _Tokens:
         return _Tokens(*(each[kept] for each in fields))
 
 
-def rewrite_tokens(data: ByteView, quoting: Quoting, *, may_be_open: bool) -> bytes:
+@dataclass(frozen=True)
+class Rewritten:
+    """The lines of `raw` as plain CSV, with `quoted`, where its quoted fields begin and end; without these each quote of `plain` is of one."""
+
+    plain: ByteView
+    raw: ByteView
+    quote: str
+    quoted: np.ndarray | None = None
+
+    def are_apart(self, lines: np.ndarray) -> np.ndarray:
+        """Return which of these lines begin in no quoted field, be it that of the one below the last."""
+        text, begins, ends = self._fields
+        places = np.append(text.line_spans_of_any_end[0], len(text))[lines]
+        above = np.searchsorted(begins, places) - 1
+        return np.asarray((above < 0) | (ends[above] < places))
+
+    @cached_property
+    def _fields(self) -> tuple[ByteView, np.ndarray, np.ndarray]:
+        """Return in which of the texts it is known where the fields begin, and end: behind it where one is open."""
+        if self.quoted is not None:
+            return self.raw, self.quoted[0], np.append(self.quoted[1], len(self.raw))
+        quotes = np.flatnonzero(self.plain.to_numpy() == ord(self.quote)) if self.quote else np.empty(0, np.int64)
+        return self.plain, quotes[::2], np.append(quotes[1::2], len(self.plain))
+
+
+def rewrite_tokens(data: ByteView, quoting: Quoting, *, may_be_open: bool) -> Rewritten:
     """Return the same records as plain CSV, comments as blank lines.
 
     Some lines at a time: memory that is new for each step of a whole block takes more time than the steps.
     """
-    pieces, begin, size = list[bytes](), 0, _PIECE_BYTES
+    pieces, fields, begin, size = list[bytes](), [np.empty((2, 0), np.int64)], 0, _PIECE_BYTES
     if b"\r" in data:  # what ends a line above a comment is none of its piece
         size = len(data)
     while begin < len(data):
         rest = data.from_place(begin)
         is_last = len(rest) <= size
         piece = rest if is_last else rest.to_place(rest.rfind(b"\n", size) + 1)
-        rewritten, taken = _rewrite_piece(piece, quoting, is_last=is_last, may_be_open=may_be_open)
+        rewritten, quoted, taken = _rewrite_piece(piece, quoting, is_last=is_last, may_be_open=may_be_open)
         pieces.append(rewritten)
+        fields.append(quoted + begin)
         begin, size = begin + taken, _PIECE_BYTES if taken else 2 * size
-    return b"".join(pieces)
+    return Rewritten(ByteView.of(b"".join(pieces)), data, quoting.quote, np.concatenate(fields, axis=1))
 
 
-def _rewrite_piece(piece: ByteView, quoting: Quoting, *, is_last: bool, may_be_open: bool) -> tuple[bytes, int]:
-    """Return the lines of a piece rewritten, and how many bytes they had: of one that is not the last those above what may end below it.
+def _rewrite_piece(
+    piece: ByteView, quoting: Quoting, *, is_last: bool, may_be_open: bool
+) -> tuple[bytes, np.ndarray, int]:
+    """Return the lines of a piece rewritten, where their quoted fields begin and end, and how many bytes they had: of one that is not the last those above what may end below it.
 
     Where each comment or field would end is told of all at once, and then followed from the first:
     what begins within another is none.
     """
-    if not len(piece):
-        return b"", 0
     text = _Text(piece, quoting)
     tokens = text.find_tokens(text.find_begins(), may_be_open=may_be_open or not is_last)
     is_token = tokens.ends > tokens.begins
@@ -98,7 +125,8 @@ def _rewrite_piece(piece: ByteView, quoting: Quoting, *, is_last: bool, may_be_o
     if not is_last and len(tokens.ends) and tokens.ends[-1] == end:
         kept, end = _above_last(piece, tokens)
         tokens = tokens.take(np.arange(kept))
-    return text.rewrite(tokens, end), end
+    quoted = tokens.take(~(tokens.is_comment | tokens.is_bare))
+    return text.rewrite(tokens, end), np.stack([quoted.begins, quoted.ends]), end
 
 
 def _above_last(piece: ByteView, tokens: _Tokens) -> tuple[int, int]:
