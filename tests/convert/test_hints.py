@@ -183,7 +183,7 @@ def test_shapes_are_counted_over_all_texts() -> None:
     """Of a column in pieces, with nulls and letters beyond ASCII: long runs of digits are one shape, and a zero before stays."""
     texts = pa.chunked_array([["12 €", None, "7 €", "13 €"], [], ["1234567", "12345", "0.5", ""]]).slice(1)
 
-    assert {name: each.times for name, each in count_shapes(texts).items()} == {
+    assert {name: each.times for name, each in count_shapes({"v": texts})["v"].items()} == {
         "1 €": 1,
         "11 €": 1,
         "11111": 2,
@@ -197,12 +197,16 @@ def test_what_is_too_long_to_be_a_number_is_not_looked_at() -> None:
     long = "x" * 257
     few, most = pa.chunked_array([["1,5", long, None, "", "2,5"]]), pa.chunked_array([["1,5", long, long, None]])
 
-    assert {name: tuple(each) for name, each in count_shapes(few).items()} == {"1,1": (2, "1,5"), "": (2, "")}
-    assert count_shapes(most) == {}
+    assert {name: tuple(each) for name, each in count_shapes({"few": few})["few"].items()} == {
+        "1,1": (2, "1,5"),
+        "": (2, ""),
+    }
+    assert count_shapes({"most": most}) == {}
 
 
-def test_no_format_is_tried_in_which_the_most_usual_text_is_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of two dozen formats, each of which takes a thousandth of a second a column, few are left."""
+@pytest.fixture
+def tried(monkeypatch: pytest.MonkeyPatch) -> list[Column]:
+    """Return the declarations that values are judged by, as they are tried."""
     tried: list[Column] = []
     find = spelling.find_misfits
 
@@ -211,6 +215,11 @@ def test_no_format_is_tried_in_which_the_most_usual_text_is_no_time(monkeypatch:
         return find(values, declared)
 
     monkeypatch.setattr(spelling, "find_misfits", find_misfits)
+    return tried
+
+
+def test_no_format_is_tried_in_which_the_most_usual_text_is_no_time(tried: list[Column]) -> None:
+    """Of two dozen formats, each of which takes a thousandth of a second a column, few are left."""
     shapes = [Shape(100, "31.12.2024 05:00"), Shape(3, "1.2.2024 5:00"), Shape(1, "2024-02-03")]
 
     found = spelling.find_spelling(shapes, 0, [".", ","], are_texts=False)
@@ -218,3 +227,29 @@ def test_no_format_is_tried_in_which_the_most_usual_text_is_no_time(monkeypatch:
     assert found is not None
     assert found.declared == {"type": "timestamp", "format": "%d.%m.%Y %H:%M"}
     assert len(tried) <= 4
+
+
+@pytest.mark.parametrize(
+    ("odd", "usual", "times"),
+    [("11,111", "11111", 0), ("11111", "1.5", 1), ("05.01.2013", "2013-01-05", 1)],
+)
+def test_no_other_way_to_read_what_a_format_tells_to_be_texts_is_tried(
+    tried: list[Column], odd: str, usual: str, times: int
+) -> None:
+    """Numbers and times that are texts in Parquet or JSON are meant so: of a thousand columns of them each is asked once, of digits alone never."""
+    shapes = [Shape(9, odd), Shape(99, usual)]
+
+    assert spelling.find_spelling(shapes, 0, [".", ","], are_texts=True) is None
+    assert len(tried) == times
+
+
+@pytest.mark.parametrize(
+    ("examples", "times"),
+    [(["x5", "1"], 0), (["5", "apple"], 0), (["1,234", "5"], 5), (["1.5", "5"], 4)],
+)
+def test_no_declaration_is_tried_twice(tried: list[Column], examples: list[str], times: int) -> None:
+    """Of a column of texts; and none where many of them begin as no number does."""
+    spelling.find_spelling([Shape(9, each) for each in examples], 0, [".", ","], are_texts=False)
+
+    assert len(tried) <= times
+    assert len(tried) == len(set(map(repr, tried)))

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from tasks.convert.formats.json import document, mixed
+from tasks.convert.formats.json import document, members, mixed
 from tasks.convert.formats.json import rows as rows_module
 from tasks.convert.formats.json import table as json_table
 from tasks.convert.formats.json import types as json_types
@@ -138,6 +138,8 @@ _VALUES: tuple[tuple[Any, Any], ...] = (
     (True, False),
     ("2013-01-02", "2013-01-03"),
     (5, "z"),
+    (5, "z\n"),
+    ([1, 2], [[3], []]),
 )
 
 
@@ -145,10 +147,18 @@ _VALUES: tuple[tuple[Any, Any], ...] = (
 def test_no_record_with_few_of_many_keys_becomes_a_dictionary(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    """Whatever its values are, but objects and lists: they are told by their places."""
+    """Whatever its values are, but objects: they are told by their places, and escapes are read of all columns at once."""
     decoded: list[int] = []
+    texts: list[str] = []
+    decode = members._decode_texts
+
+    def decode_texts(text: str) -> list[str]:
+        texts.append(text)
+        return decode(text)
+
     monkeypatch.setattr(json_table, "read_flat", lambda *_, **__: decoded.append(1))
-    records = [{f"c{k}": _VALUES[k % 8][n // 20 % 2] for k in range(n % 20, 200, 20)} for n in range(ROWS // 4)]
+    monkeypatch.setattr(members, "_decode_texts", decode_texts)
+    records = [{f"c{k}": _VALUES[k % 10][n // 20 % 2] for k in range(n % 20, 200, 20)} for n in range(ROWS // 4)]
     write_records(inbox(tmp_path), kind, records, BYTES)
 
     make_table(tmp_path, files_source())
@@ -160,6 +170,7 @@ def test_no_record_with_few_of_many_keys_becomes_a_dictionary(
     )
     assert found == given
     assert not decoded
+    assert len(texts) == 1
 
 
 def test_no_type_but_theirs_is_tried_of_days(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,10 +23,9 @@ from openpyxl.utils.datetime import from_excel
 
 from tasks.config import Column
 from tasks.convert.formats.excel import doubts
-from tasks.convert.schema import affixes, alike, moments, spelling, types, values
+from tasks.convert.schema import affixes, alike, moments, shapes, types, values
 from tasks.convert.schema.cleaning import clean
 from tasks.convert.schema.narrowing import narrow_types
-from tasks.convert.schema.shapes import Shape
 from tasks.convert.schema.values import cast_texts, tell_unfit
 from tests.convert.conftest import NO_LIMIT, files_source, make_table, read_rejects, read_rows
 from tests.convert.slow_paths import FEW, ROWS, count_values, inbox
@@ -302,27 +301,6 @@ def test_each_different_text_is_told_once_and_no_plain_digits_are_matched(monkey
     assert sum(matched) < FEW
 
 
-@pytest.mark.parametrize(
-    ("examples", "tried"),
-    [(["x5", "1"], 0), (["5", "apple"], 0), (["1,234", "5"], 5), (["1.5", "5"], 4)],
-)
-def test_no_declaration_is_tried_twice(monkeypatch: pytest.MonkeyPatch, examples: list[str], tried: int) -> None:
-    """Of a column of texts; and none where many of them begin as no number does."""
-    calls: list[Column] = []
-    find_misfits = spelling.find_misfits
-
-    def counted(texts: pa.ChunkedArray, way: Column) -> set[int]:
-        calls.append(way)
-        return find_misfits(texts, way)
-
-    monkeypatch.setattr(spelling, "find_misfits", counted)
-
-    spelling.find_spelling([Shape(FEW, each) for each in examples], 0, [".", ","], are_texts=False)
-
-    assert len(calls) <= tried
-    assert len(calls) == len(set(map(repr, calls)))
-
-
 def test_days_before_1900_are_told_many_at_once() -> None:
     """As openpyxl tells each: of days, and of times to the millisecond."""
     serials = [-n / 48 for n in range(1, ROWS)] + [-693_593.0, -1e-17, -0.123456789, -100.999999999]
@@ -440,19 +418,30 @@ def test_no_pattern_is_asked_of_words_among_numbers(monkeypatch: pytest.MonkeyPa
     assert sum(asked) <= FEW
 
 
-def test_no_other_way_to_read_what_a_format_tells_to_be_texts_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Numbers and times that are texts in Parquet or JSON are meant so: of a thousand columns of them each is asked once."""
-    tried: list[object] = []
-    misfits = spelling.find_misfits
+def test_the_shapes_of_columns_of_few_rows_are_counted_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each has those that it has by itself, in the same order, be others words or null."""
+    looked: list[int] = []
+    shapes_of = shapes._shapes_of
 
-    def counted(values: pa.ChunkedArray, declared: Column) -> set[int]:
-        tried.append(declared)
-        return misfits(values, declared)
+    def counted(texts: pa.StringArray) -> pa.StringArray:
+        looked.append(len(texts))
+        return shapes_of(texts)
 
-    monkeypatch.setattr(spelling, "find_misfits", counted)
-    columns = [[Shape(9, "11,111"), Shape(99, "11111")], [Shape(9, "05.01.2013"), Shape(99, "2013-01-05")]]
+    monkeypatch.setattr(shapes, "_shapes_of", counted)
+    odd = [
+        ["13/1/2024", "1/13/2024", None],
+        ["word", "or", "two"],
+        [None] * 3,
+        ["1,5", "x" * 257, "2,50"],
+        ["7", "", "a"],
+    ]
+    columns = {f"c{n}": pa.chunked_array([pa.array(odd[n % len(odd)], pa.string())]) for n in range(FEW)}
 
-    found = [spelling.find_spelling(shapes, 0, [".", ","], are_texts=True) for shapes in columns]
+    found = shapes.count_shapes(columns)
 
-    assert found == [None, None]
-    assert len(tried) == len(columns)
+    assert len(looked) == 1
+    alone = {name: shapes.count_shapes({name: column}).get(name) for name, column in columns.items()}
+    assert {name: [*each.items()] for name, each in found.items()} == {
+        name: [*each.items()] for name, each in alone.items() if each
+    }
+    assert found.keys() == {name for n, name in enumerate(columns) if n % len(odd) in (0, 3)}

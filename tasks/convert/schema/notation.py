@@ -7,6 +7,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 _SHOWN_CHARACTERS = 40
 _MOST_UNITS = 3
@@ -94,6 +95,7 @@ def _is_repeated(unit: str, texts: Sequence[str]) -> bool:
     return unit.isalpha() and len(texts) >= _FEW and all(text.strip().endswith(f" {unit}") for text in texts)
 
 
+@lru_cache(maxsize=1_000)  # mostly it is the same beside all numbers of a column
 def is_known_unit(text: str) -> bool:
     """Return whether what stands beside a number is a unit or a currency wherever it stands."""
     return text.strip(".").lower() in _UNITS or all(unicodedata.category(each) in ("Sc", "Po", "So") for each in text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,12 +16,16 @@ _LOOKED_AT = 16  # values by chance: where most of them are words, no more than 
 _PLACES = np.random.default_rng(0).random(_LOOKED_AT)
 _MOST_SHAPES = 1_000
 _KEPT = 40
+_CELLS, _COLUMNS = 500_000, 100  # so many are looked at together
 _LATE = r"(?:1[3-9]|2\d|3[01])"  # no month
+_DATE_OF_DAY = re.compile(r"\s*\d{1,2}([./-])\d{1,2}\1\d{2,4}(?!\d)")
 _DATE = re.compile(r"\s*\d{1,4}([./-])\d{1,2}\1\d{2,4}(?!\d)")
 _EVERY_WORD = frozenset(word for pair in WORDS for word in pair)
 _LONG, _LONGEST = 5, 16  # digits: of fewer the number tells whether they are grouped, of more that a float loses some
 _RUN = re.compile(f"1{{{_LONG},}}")
 _ORDERS = ("", "\x1fd", "\x1fm")
+_DIGITS_ALIKE = bytes.maketrans(b"23456789", b"1" * 8)
+_WITHIN_NUMBERS = bytes(byte in b"0123456789.,'/:" for byte in range(256))
 _MOST_BYTES = 256
 """Of a text that may be a number, a date or a word for a truth: of longer ones, which may have megabytes, none is looked at."""
 
@@ -32,26 +37,70 @@ class Shape(NamedTuple):
     example: str
 
 
-def count_shapes(texts: pa.ChunkedArray) -> dict[str, Shape]:
-    """Return how many texts of each shape a column has, those of rare ones, empty and long ones together under none; nothing where most are words."""
-    if not _may_be_written(texts):
-        return {}
-    filled, total = _short(texts), len(texts) - texts.null_count
+def count_shapes(columns: Mapping[str, pa.ChunkedArray]) -> dict[str, dict[str, Shape]]:
+    """Return by column how many texts of each shape it has, those of rare ones, empty and long ones together under none; no column most of whose texts are words.
+
+    The columns have as many rows each. Some are looked at together: to look at one takes as long as thousands of values.
+    """
+    names, found = list(columns), dict[str, dict[str, Shape]]()
+    rows = max(len(columns[names[0]]), 1) if names else 1
+    together = max(min(_COLUMNS, _CELLS // rows), 1)
+    for start in range(0, len(names), together):
+        some = names[start : start + together]
+        found |= zip(some, _count_together([columns[name] for name in some]), strict=True)
+    return {name: shapes for name, shapes in found.items() if shapes}
+
+
+def _count_together(columns: Sequence[pa.ChunkedArray]) -> list[dict[str, Shape]]:
+    """Return the shapes of each of some columns, nothing of one most of whose texts are words."""
+    texts = pa.concat_arrays([chunk for column in columns for chunk in column.chunks] or [pa.array([], pa.string())])
+    filled = texts.drop_null()
+    totals = np.array([len(column) - column.null_count for column in columns])
+    is_written = _may_be_written(texts, filled, totals)
+    if not is_written.all():
+        filled = filled.filter(pa.array(np.repeat(is_written, totals)))
+    of_column = np.repeat(np.arange(len(columns)), totals * is_written)
+    is_short = pc.less_equal(pc.binary_length(filled), _MOST_BYTES)
+    if not pc.all(is_short).as_py():
+        filled, of_column = filled.filter(is_short), of_column[is_short.to_numpy(zero_copy_only=False)]
     encoded = _shapes_of(filled).dictionary_encode()
     shapes: list[str] = encoded.dictionary.to_pylist()
     if len(shapes) > _MOST_SHAPES:
-        return {}
-    codes = encoded.indices.to_numpy() * len(_ORDERS) + _orders_of(filled, encoded)
-    first = np.full(len(shapes) * len(_ORDERS), -1)
-    first[codes[::-1]] = np.arange(len(codes))[::-1]
+        return [{}] if len(columns) == 1 else [_count_together([column])[0] for column in columns]
+    named = [_RUN.sub(lambda run: "1" * (_LONGEST if len(run[0]) >= _LONGEST else _LONG), shape) for shape in shapes]
+    counted: list[dict[str, Shape]] = [{} for _ in columns]
+    for number, place, order, shape in _count_each(filled, of_column, encoded, len(columns)):
+        add_shape(counted[number], f"{named[place]}{_ORDERS[order]}", shape)
+    return [_find_usual(found, total) for found, total in zip(counted, totals.tolist(), strict=True)]
+
+
+def _count_each(
+    texts: pa.StringArray, of_column: np.ndarray, shapes: pa.DictionaryArray, columns: int
+) -> Iterator[tuple[int, int, int, Shape]]:
+    """Yield the column, the number and the order of each shape, and its texts there, in the order in which they are met."""
+    places = of_column * len(shapes.dictionary) + shapes.indices.to_numpy()
+    met_first = _find_first(places, columns * len(shapes.dictionary))
+    codes = places * len(_ORDERS) + _orders_of(texts, shapes)
+    first = _find_first(codes, len(met_first) * len(_ORDERS))
     met = np.flatnonzero(first >= 0)
+    place, order = np.divmod(met, len(_ORDERS))
+    met = met[np.lexsort((order, met_first[place]))]
     counts = np.bincount(codes, minlength=len(first))[met].tolist()
-    examples = filled.take(pa.array(first[met])).to_pylist()
-    found: dict[str, Shape] = {}
+    examples = texts.take(pa.array(first[met])).to_pylist()
     for code, count, example in zip(met.tolist(), counts, examples, strict=True):
-        place, order = divmod(code, len(_ORDERS))
-        shape = _RUN.sub(lambda run: "1" * (_LONGEST if len(run[0]) >= _LONGEST else _LONG), shapes[place])
-        add_shape(found, f"{shape}{_ORDERS[order]}", Shape(count, example))
+        number, of_shape = divmod(code, len(shapes.dictionary) * len(_ORDERS))
+        yield number, *divmod(of_shape, len(_ORDERS)), Shape(count, example)
+
+
+def _find_first(codes: np.ndarray, count: int) -> np.ndarray:
+    """Return where each of so many codes stands first; -1 where it does not."""
+    first = np.full(count, -1)
+    first[codes[::-1]] = np.arange(len(codes))[::-1]
+    return first
+
+
+def _find_usual(found: dict[str, Shape], total: int) -> dict[str, Shape]:
+    """Return the shapes that come most often, and all other texts of a column as one; nothing where most are words."""
     usual = dict(
         sorted(((name, each) for name, each in found.items() if name), key=lambda each: -each[1].times)[:_KEPT]
     )
@@ -61,34 +110,44 @@ def count_shapes(texts: pa.ChunkedArray) -> dict[str, Shape]:
     return usual | ({"": Shape(rare, "")} if rare else {})
 
 
-def _short(texts: pa.ChunkedArray) -> pa.StringArray:
-    """Return the texts that are not too long to be looked at."""
-    filled = texts.drop_null()
-    is_short = pc.less_equal(pc.binary_length(filled), _MOST_BYTES)
-    return (filled if pc.all(is_short).as_py() else filled.filter(is_short)).combine_chunks()
-
-
 def add_shape(shapes: dict[str, Shape], name: str, shape: Shape) -> None:
     """Count more texts of a shape."""
     before = shapes.get(name)
     shapes[name] = shape if before is None else before._replace(times=before.times + shape.times)
 
 
-def _may_be_written(texts: pa.ChunkedArray) -> bool:
-    """Return whether of some values at least half are numbers, dates or words for truths."""
-    for values in (texts, texts.drop_null() if texts.null_count else None):
-        if values is None or not len(values):
-            return False
-        looked = values.take(pa.array((_PLACES * len(values)).astype(np.int64))).to_pylist()
-        if found := [text for text in looked if text is not None]:
-            return 2 * sum(map(_is_written, found)) >= len(found)
-    return False
+def _may_be_written(texts: pa.StringArray, filled: pa.StringArray, totals: np.ndarray) -> np.ndarray:
+    """Return of each column whether at least half of some values are numbers, dates or words for truths; `filled` are those of `texts` that are no nulls."""
+    columns, rows = len(totals), len(texts) // len(totals)
+    is_written = np.zeros(columns, dtype=bool)
+    looked = _look(texts, np.arange(columns) * rows, np.full(columns, rows))
+    again = [place for place, some in enumerate(looked) if not some and totals[place]]
+    starts = np.cumsum(totals) - totals
+    for place, some in zip(again, _look(filled, starts[again], totals[again]), strict=True):
+        looked[place] = some
+    for place, some in enumerate(looked):
+        is_written[place] = bool(some) and 2 * sum(map(_is_written, some)) >= len(some)
+    return is_written
+
+
+def _look(texts: pa.StringArray, starts: np.ndarray, lengths: np.ndarray) -> list[list[str]]:
+    """Return some values by chance of each column, but for nulls."""
+    if not lengths.any():
+        return [[] for _ in lengths]
+    places = starts[:, None] + (_PLACES * lengths[:, None]).astype(np.int64)
+    values = texts.take(pa.array(places.ravel())).to_pylist()
+    return [
+        [text for text in values[start : start + _LOOKED_AT] if text is not None]
+        for start in range(0, len(values), _LOOKED_AT)
+    ]
 
 
 def _is_written(text: str) -> bool:
     """Return whether a text is a number with no more than a unit around it, a date, or a word for a truth."""
     if len(text) > _MOST_BYTES:
         return False
+    if text.isdecimal():
+        return True
     text = text.strip()
     if text.lower() in _EVERY_WORD or _DATE.match(text):
         return True
@@ -104,20 +163,17 @@ def _shapes_of(texts: pa.StringArray) -> pa.StringArray:
     offsets = np.frombuffer(ends, np.int32)[texts.offset : texts.offset + len(texts) + 1]
     written = np.frombuffer(data or b"", np.uint8)[offsets[0] : offsets[-1]]
     offsets = offsets - offsets[0]
-    is_digit = (written - ord("0")) < 10  # noqa: PLR2004 - below zero it is a great number
-    follows = np.zeros(len(written) + 1, dtype=bool)
-    follows[1:] = is_digit
-    for sign in b".,'/:":
-        follows[1:] |= written == sign
-    follows[offsets[:-1]] = False
-    is_zero = ~follows[:-1] & (written == ord("0"))
-    shapes = np.where(is_digit & ~is_zero, np.uint8(ord("1")), written)
+    shapes = np.frombuffer(bytearray(written.tobytes().translate(_DIGITS_ALIKE)), np.uint8)
+    follows = np.zeros(len(written), dtype=bool)  # a digit, or what stands within a number
+    follows[1:] = np.frombuffer(written[:-1].tobytes().translate(_WITHIN_NUMBERS), bool)
+    follows[offsets[:-1][np.diff(offsets) > 0]] = False
+    shapes[(shapes == ord("0")) & follows] = ord("1")
     return pa.StringArray.from_buffers(len(texts), pa.py_buffer(offsets.astype(np.int32)), pa.py_buffer(shapes))
 
 
 def _orders_of(texts: pa.StringArray, encoded: pa.DictionaryArray) -> np.ndarray:
     """Return for each text whether it is a date that has the day first, as its first number is no month (1), or second (2)."""
-    are_dates = np.array([_DATE.match(shape) is not None for shape in encoded.dictionary.to_pylist()], bool)
+    are_dates = np.array([_DATE_OF_DAY.match(shape) is not None for shape in encoded.dictionary.to_pylist()], bool)
     orders = np.zeros(len(texts), np.int64)
     places = np.flatnonzero(are_dates[encoded.indices.to_numpy()]) if are_dates.any() else ()
     if not len(places):

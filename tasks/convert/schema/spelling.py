@@ -28,6 +28,8 @@ _DATED = re.compile(r"\d{1,4}[./-]\d{1,2}[./-]\d{2,4}|.*\b[A-Za-z]{3,}\b.*\d{4}"
 _NO_NUMBER = re.compile(r"\s*(?!inf|nan)[^\W\d_]", re.IGNORECASE)
 """What begins so is no number unless it begins with a unit."""
 _DIGIT = re.compile(r"\d")
+_DIGITS = re.compile(r"0|[1-9][0-9]{0,14}")
+"""A number, whatever separates thousands and decimals, and no date."""
 _SIGNS = {",": ("", ".", " ", "'"), ".": ("", ",", " ", "'", "_")}
 """What may separate thousands, by what separates decimals."""
 
@@ -113,7 +115,10 @@ class _Texts:
 
     def are_meant(self, plain: Mapping[str, Any]) -> bool:
         """Return whether most values fit the declaration that would be inferred, and the format tells that they are meant as texts: no other is tried, of hundreds of columns."""
-        return self.are_texts and 2 * sum(self.shapes[place].times for place in self._misfits(plain)) < self.values
+        if not self.are_texts:
+            return False
+        others = sum(each.times for each in self.shapes if not _DIGITS.fullmatch(each.example))  # mostly there are none
+        return 2 * others < self.values or 2 * sum(self.shapes[n].times for n in self._misfits(plain)) < self.values
 
     def has_many(self, are: Iterable[bool]) -> bool:
         """Return whether so many values are none of a kind, which is told of each shape, that the column is one of texts."""

@@ -110,9 +110,8 @@ def _count_shapes(table: pa.Table, target: TableTarget) -> dict[str, dict[str, t
     texts = (
         name for name, kind in zip(table.column_names, table.schema.types, strict=True) if pa.types.is_string(kind)
     )
-    inferred = [name for name in texts if target.is_inferred(name)]
-    counted = {name: count_shapes(table[name]) for name in inferred}
-    return {name: dict(shapes) for name, shapes in counted.items() if shapes}
+    counted = count_shapes({name: table[name] for name in texts if target.is_inferred(name)})
+    return {name: dict(shapes) for name, shapes in counted.items()}
 
 
 def sync_parts(parts: Iterable[Part], target: TableTarget) -> None:

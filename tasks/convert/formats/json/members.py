@@ -1,4 +1,4 @@
-"""Flat records of which each has few of many keys: what they have is told by its places in the bytes, and no dictionary is made of any."""
+"""Records without objects within, of which each has few of many keys: what they have is told by its places in the bytes, and no dictionary is made of any."""
 
 from __future__ import annotations
 
@@ -19,21 +19,25 @@ from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.json.cells import spread
 from tasks.convert.formats.json.halves import find_escapes
 from tasks.convert.formats.json.lines import JsonBlock
-from tasks.convert.formats.json.rows import TIME_TYPES, column_of
+from tasks.convert.formats.json.rows import NULL_WORDS, TIME_TYPES, are_deep, column_of
 from tasks.convert.formats.json.shape import InDoubtError
 from tasks.convert.formats.json.types import ColumnTypes, are_sure, find_wanted, is_plain
 from tasks.convert.schema.blocks import RawBlock, Schema
 from tasks.convert.schema.misfits import NO_MISFITS
 from tasks.convert.schema.names import refuse_width
-from tasks.convert.schema.types import NULL_TEXTS, TypeName
+from tasks.convert.schema.types import TypeName
 from tasks.convert.schema.values import infer_type
 
-_QUOTE, _COLON, _COMMA, _CLOSING, _BLANK, _TAB, _RETURN = b'":,} \t\r'
-_NUMBER, _TEXT, _TRUTH, _NULL, _ESCAPED = 1, 2, 4, 8, 16
+_QUOTE, _COLON, _COMMA, _CLOSING, _ENDING, _BLANK, _TAB, _RETURN, _MINUS, _ZERO, _POINT, _POWER, _SMALL = (
+    b'":,}] \t\r-0.e '
+)
+_NUMBER, _TEXT, _TRUTH, _NULL, _LIST, _WHOLE = 1, 2, 4, 8, 16, 32
+_BETWEEN = '","'
 _FIRST = 3
 _DIGITS = re.compile(r"-?[0-9]+")
-_KINDS = np.zeros(256, np.uint8)  # of a value, by its first byte; none of objects, lists and blanks
-for _bytes, _kind in ((b"-0123456789", _NUMBER), (b'"', _TEXT), (b"tf", _TRUTH), (b"n", _NULL)):
+_MOST_DIGITS = 18  # of a whole number that 64 bits hold, whatever they are
+_KINDS = np.zeros(256, np.uint8)  # of a value, by its first byte; none of objects and blanks
+for _bytes, _kind in ((b"-0123456789", _NUMBER), (b'"', _TEXT), (b"tf", _TRUTH), (b"n", _NULL), (b"[", _LIST)):
     _KINDS[list(_bytes)] = _kind
 
 
@@ -42,7 +46,7 @@ class _Object(msgspec.Struct, gc=False):
 
 
 _pass_over = msgspec.json.Decoder(_Object).decode_lines
-_decode = msgspec.json.Decoder(list[Any]).decode
+_decode, _decode_texts = msgspec.json.Decoder(list[Any]).decode, msgspec.json.Decoder(list[str]).decode
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,7 @@ class _Members:
     starts: np.ndarray
     stops: np.ndarray
     kinds: np.ndarray
+    are_escaped: np.ndarray
     records: np.ndarray
 
     @cached_property
@@ -65,9 +70,22 @@ class _Members:
 
     @cached_property
     def texts(self) -> pa.StringArray:
-        """Return the same, texts without their quotes."""
-        is_text = (self.kinds & _TEXT) > 0
-        return _cut(self.window, self.starts + is_text, self.stops - is_text, self.order)
+        """Return the same, texts without their quotes and escapes: of all columns at once, as to ask for each takes as long as a hundred values.
+
+        Raises:
+            InDoubtError: one may be half a surrogate pair.
+
+        """
+        is_text = self.kinds == _TEXT
+        texts = _cut(self.window, self.starts + is_text, self.stops - is_text, self.order)
+        are_escaped = pa.array((self.are_escaped & is_text)[self.order])
+        if not pc.any(are_escaped).as_py():
+            return texts
+        try:
+            decoded = _decode_texts(f'["{_join(texts.filter(are_escaped), _BETWEEN)}"]')
+        except msgspec.DecodeError as error:
+            raise InDoubtError from error
+        return pc.replace_with_mask(texts, are_escaped, pa.array(decoded, pa.string()))
 
     def columns(self) -> Iterator[tuple[str, int, slice]]:
         """Yield the name, the kinds and the place of the values of each key."""
@@ -83,8 +101,7 @@ class _Members:
             InDoubtError: one may be half a surrogate pair.
 
         """
-        some = self.written[place]
-        text = f"[{pc.binary_join(pa.ListArray.from_arrays([0, len(some)], some), ',')[0].as_py()}]"
+        text = f"[{_join(self.written[place], ',')}]"
         try:
             return _decode(text)
         except msgspec.DecodeError as error:  # a number that is none of 64 bits
@@ -132,17 +149,20 @@ class _Reading:
         found = None
         if kinds in (0, _TEXT):
             found = self._typed.read_texts(texts, new)
-        elif kinds == _TEXT | _ESCAPED:
-            found = self._typed.read_texts(pa.array(self.members.decode(place), pa.string()), new)
         elif kinds == _TRUTH and is_free:
             found = pc.equal(texts, "true"), "bool"
-        elif kinds == _NUMBER and is_free:
+        elif kinds == _WHOLE and is_free:
+            found = pc.cast(texts, pa.int64()), "int"
+        elif kinds in (_NUMBER, _NUMBER | _WHOLE) and is_free:
             found = self._numbers(texts, new)
-        elif kinds == _NUMBER | _TEXT and is_free:
-            found = _mixed(texts, self.members.kinds[self.members.order[place]] == _TEXT)
+        elif kinds == _WHOLE | _TEXT and is_free:
+            found = texts, _type_of_mixed(texts, self.members.kinds[self.members.order[place]] == _TEXT)
         if found is not None:
             return found
-        values, kind = column_of(self.members.decode(place), self.block.nulls_of(name))
+        decoded = self.members.decode(place)
+        if kinds & _LIST and are_deep(self.block.window, [decoded]):
+            raise InDoubtError
+        values, kind = column_of(decoded, self.block.nulls_of(name))
         return values.chunk(0), kind
 
     @property
@@ -168,15 +188,12 @@ def _whole(texts: pa.StringArray) -> pa.Array | None:
         return None
 
 
-def _mixed(texts: pa.StringArray, is_text: np.ndarray) -> tuple[pa.Array, TypeName] | None:
-    """Return numbers and texts as texts, and their type; None where a number may be written as Python does not write it."""
-    numbers, others = (texts.filter(pa.array(each)) for each in (~is_text, is_text))
-    if _whole(numbers) is None or pc.any(pc.equal(numbers, "-0")).as_py():
-        return None
-    if pc.all(pc.is_in(others, pa.array(NULL_TEXTS))).as_py():
-        return texts, "int"
+def _type_of_mixed(texts: pa.StringArray, is_text: np.ndarray) -> TypeName:
+    """Return the type of whole numbers and texts."""
+    if texts[int(is_text.argmax())].as_py() in NULL_WORDS and NULL_WORDS.issuperset(texts.filter(is_text).to_pylist()):
+        return "int"
     kind = infer_type(pa.chunked_array([texts]))
-    return texts, kind if kind in TIME_TYPES else "string"
+    return kind if kind in TIME_TYPES else "string"
 
 
 def _find_members(block: JsonBlock) -> _Members:
@@ -201,11 +218,12 @@ def _find_members(block: JsonBlock) -> _Members:
     kinds = _KINDS[data[starts]]
     if not kinds.all():
         raise InDoubtError
-    if len(escapes):
-        counts = np.searchsorted(escapes, stops) - np.searchsorted(escapes, starts)
-        if counts.sum() < len(escapes):
-            raise InDoubtError  # a key may be written in two ways
-        kinds |= np.where(counts, np.uint8(_ESCAPED), np.uint8(0))
+    kinds[_are_whole(data, starts, stops, kinds == _NUMBER)] = _WHOLE
+    counts = (
+        np.searchsorted(escapes, stops) - np.searchsorted(escapes, starts) if len(escapes) else np.zeros_like(starts)
+    )
+    if counts.sum() < len(escapes):
+        raise InDoubtError  # a key may be written in two ways
     keys = _cut(window, opens + 1, closes).dictionary_encode()
     numbers = keys.indices.to_numpy().astype(np.min_scalar_type(len(keys.dictionary)))
     order = np.argsort(numbers, kind="stable")  # of two bytes they are sorted in a fifth of the time
@@ -214,7 +232,7 @@ def _find_members(block: JsonBlock) -> _Members:
         raise InDoubtError
     names = keys.dictionary.to_pylist()
     bounds = np.searchsorted(numbers[is_known], np.arange(len(names) + 1))
-    return _Members(window, names, bounds, order[is_known], starts, stops, kinds, records)
+    return _Members(window, names, bounds, order[is_known], starts, stops, kinds, counts > 0, records)
 
 
 def _find_keys(data: np.ndarray, escapes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -228,7 +246,7 @@ def _find_keys(data: np.ndarray, escapes: np.ndarray) -> tuple[np.ndarray, np.nd
     is_key = after == _COLON
     if not is_key.all():
         others = after[~is_key]
-        if ((others != _COMMA) & (others != _CLOSING)).any():
+        if not np.isin(others, (_COMMA, _CLOSING, _ENDING)).all():
             raise InDoubtError
     return opens[is_key], closes[is_key]
 
@@ -261,6 +279,24 @@ def _find_values(
     ):
         raise InDoubtError
     return starts, stops
+
+
+def _are_whole(data: np.ndarray, starts: np.ndarray, stops: np.ndarray, are_numbers: np.ndarray) -> np.ndarray:
+    """Return which values are whole numbers of 64 bits, written as Python writes them; others may be these too."""
+    places = np.flatnonzero(are_numbers)
+    first, last = starts[places], stops[places]
+    marks = np.flatnonzero((data == _POINT) | ((data | _SMALL) == _POWER))
+    is_whole = np.searchsorted(marks, first) == np.searchsorted(marks, last)
+    is_whole &= last - first <= _MOST_DIGITS
+    is_whole &= (data[first] != _MINUS) | (data[first + 1] != _ZERO)
+    whole: np.ndarray = places[is_whole]
+    return whole
+
+
+def _join(texts: pa.StringArray, between: str) -> str:
+    """Return all texts as one."""
+    joined: str = pc.binary_join(pa.ListArray.from_arrays([0, len(texts)], texts), between)[0].as_py()
+    return joined
 
 
 def _cut(window: ByteView, starts: np.ndarray, stops: np.ndarray, order: np.ndarray | None = None) -> pa.StringArray:
