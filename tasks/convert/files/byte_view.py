@@ -13,7 +13,8 @@ from tasks.convert.schema.utf8 import find_undecodable
 
 _LINE_FEED, _CARRIAGE_RETURN = b"\n\r"
 _FIRST_BEYOND_ASCII = 128
-_BELOW = np.array([(1 << place) - 1 for place in range(8)], np.uint8)
+_WORD_BITS = 64
+_BELOW = np.array([(1 << place) - 1 for place in range(_WORD_BITS)], "<u8")
 _SLICE_BYTES = 128 * 1024  # what a comparison writes stays in the processor's cache
 
 
@@ -151,13 +152,30 @@ class Marks:
 
     def __init__(self, is_marked: np.ndarray) -> None:
         bits = np.packbits(is_marked, bitorder="little")
-        self._bits = np.append(bits, np.uint8(0))
-        self._before = np.append(np.int32(0), np.cumsum(np.bitwise_count(bits), dtype=np.int32))
+        self._words = np.zeros(len(is_marked) // _WORD_BITS + 1, "<u8")
+        self._words.view(np.uint8)[: len(bits)] = bits
+        self._before = np.zeros(len(self._words), np.int32)
+        np.cumsum(np.bitwise_count(self._words[:-1]), out=self._before[1:], dtype=np.int32)
+
+    @classmethod
+    def of_places(cls, places: np.ndarray, size: int) -> Marks:
+        """Return these places of so many bytes as marked."""
+        is_marked = np.zeros(size, dtype=bool)
+        is_marked[places] = True
+        return cls(is_marked)
 
     def count_before(self, places: np.ndarray) -> np.ndarray:
         """Return how many are marked before each of the places."""
-        byte = places >> 3
-        counts: np.ndarray = self._before[byte] + np.bitwise_count(self._bits[byte] & _BELOW[places & 7])
+        word = places >> 6
+        bits = self._words.take(word)
+        bits &= _BELOW.take(places & (_WORD_BITS - 1))
+        counts: np.ndarray = self._before.take(word)
+        counts += np.bitwise_count(bits)
+        return counts
+
+    def count(self, first: np.ndarray, below: np.ndarray) -> np.ndarray:
+        """Return how many are marked from each place to before another."""
+        counts: np.ndarray = self.count_before(below) - self.count_before(first)
         return counts
 
 

@@ -8,9 +8,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from tasks.convert.files.byte_view import ByteView
+from tasks.convert.files.byte_view import ByteView, Marks
 from tasks.convert.formats.csv.line_quotes import INSIDE, OUTSIDE, LineQuotes, ReadLines
-from tasks.convert.formats.csv.places import find_next
+from tasks.convert.formats.csv.places import NextPlaces
 
 _PIECE_BYTES = 256 * 1024
 
@@ -56,10 +56,9 @@ class LinesAlone:
         """Return the lines that have a quote."""
         return np.flatnonzero(self.quotes)
 
-    @property
-    def filled_before(self) -> np.ndarray:
-        """Return how many of these stand before each line, and in all."""
-        return Sums(self.quotes > 0).before
+    def count_filled_before(self, lines: np.ndarray) -> np.ndarray:
+        """Return how many of these stand before each of some lines."""
+        return Marks(self.quotes > 0).count_before(lines)
 
     def __len__(self) -> int:
         return len(self._starts)
@@ -112,15 +111,15 @@ class LinesAlone:
 
     def have_wide(self, first: np.ndarray, below: np.ndarray) -> np.ndarray:
         """Return whether one of the lines from each to before another has the delimiters of a record, or more."""
-        return Sums(self.delimiters >= self._width - 1).count(first, below) > 0
+        return Marks(self.delimiters >= self._width - 1).count(first, below) > 0
 
     @cached_property
-    def _whole(self) -> Sums:
-        return Sums(self._are_whole)
+    def _whole(self) -> Marks:
+        return Marks(self._are_whole)
 
     @cached_property
-    def _records(self) -> Sums:
-        return Sums(self._are_records)
+    def _records(self) -> Marks:
+        return Marks(self._are_records)
 
     def are_divided(self) -> np.ndarray:
         """Return which lines have the delimiters of a record, those between a quote and the next left out or not."""
@@ -132,13 +131,13 @@ class LinesAlone:
         """Return the line below the record that each of these begins; beyond the one below the last where it does not end."""
         ends = lines + 1
         odd = np.flatnonzero(self.from_outside.is_inside[lines])
-        ends[odd] = self._closing[ends[odd]] + 1
+        ends[odd] = self._closing.find(ends[odd]) + 1
         return ends
 
     @cached_property
-    def _closing(self) -> np.ndarray:
-        """Return the first line, from each on, that closes what is open above it."""
-        return find_next(np.flatnonzero(~self.from_inside.is_inside), len(self))
+    def _closing(self) -> NextPlaces:
+        """Return the lines that close what is open above them."""
+        return NextPlaces(~self.from_inside.is_inside)
 
     def count_fields(self, first: np.ndarray, below: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return how many fields records have that begin in lines, and end above others, and whether one of their quotes closes a field that goes on."""
@@ -147,20 +146,20 @@ class LinesAlone:
         return fields, read.junk[first] | (junk.count(first + 1, below) > 0)
 
     @cached_property
-    def _inner(self) -> tuple[Sums, Sums]:
-        return Sums(self.from_inside.delimiters), Sums(self.from_inside.junk)
+    def _inner(self) -> tuple[Sums, Marks]:
+        return Sums(self.from_inside.delimiters), Marks(self.from_inside.junk)
 
 
 class Sums:
     """Counts of lines, of which those of several are told."""
 
     def __init__(self, of_lines: np.ndarray) -> None:
-        self.before = np.zeros(len(of_lines) + 1, np.int32)
-        np.cumsum(of_lines, out=self.before[1:], dtype=np.int32)
+        self._before = np.zeros(len(of_lines) + 1, np.int32)
+        np.cumsum(of_lines, out=self._before[1:], dtype=np.int32)
 
     def count(self, first: np.ndarray, below: np.ndarray) -> np.ndarray:
         """Return the sum of those from each line to before another."""
-        counts: np.ndarray = self.before[below] - self.before[first]
+        counts: np.ndarray = self._before[below] - self._before[first]
         return counts
 
 

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.csv.lines import without_records
 from tasks.convert.formats.csv.parse import CsvBlock, parse_typed, read_block
-from tasks.convert.formats.csv.places import list_places
+from tasks.convert.formats.csv.places import list_places, take_stretches
 from tasks.convert.formats.csv.records import UNDECODABLE, tell_width
 from tasks.convert.formats.csv.second import warn_of_second
 from tasks.convert.formats.csv.spans import RecordSpans
@@ -108,9 +108,7 @@ def _read_texts(block: CsvBlock, records: RecordSpans, is_row: np.ndarray) -> pa
         return pa.table({name: pa.array([], pa.string()) for name in names})
     window = block.window
     if not is_row.all():
-        sizes = np.diff(records.starts, append=len(window))
-        kept = np.repeat(is_row, sizes)
-        window = ByteView.of(window.to_numpy()[records.starts[0] :][kept].tobytes())
+        window = take_stretches(window.to_numpy(), records.starts, is_row)
     try:
         return read_block(replace(block, window=window), dict.fromkeys(names, pa.string()))
     except (pa.ArrowInvalid, OverflowError):

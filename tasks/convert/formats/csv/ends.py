@@ -11,7 +11,7 @@ import numpy as np
 from tasks.convert.files.byte_view import ByteView, Marks
 from tasks.convert.formats.csv.header import Head
 from tasks.convert.formats.csv.places import empty_lines, put_in
-from tasks.convert.formats.csv.quotes import are_of
+from tasks.convert.formats.csv.quotes import are_between, are_of
 from tasks.convert.formats.csv.records import BYTES_AWAITED, Records
 from tasks.convert.formats.csv.tokens import Rewritten
 from tasks.convert.formats.csv.totals import Footer
@@ -134,11 +134,11 @@ def _outside_quotes(cut: ReadCut, head: Head, lines: np.ndarray, *, kept: bool) 
     first, below = cut.records.whole
     if not len(first):
         return lines if kept else lines[:0]
-    above = np.searchsorted(first, lines, "right") - 1
     if kept:
-        return lines[(above < 0) | (below[above] <= lines)]
-    is_alone = (first[above] == lines) & (below[above] == lines + 1)
-    return _take_empty(cut, head, lines[is_alone])
+        return np.compress(~are_between(first, below, len(cut.records.lines))[lines], lines)
+    is_alone = np.zeros(len(cut.records.lines), dtype=bool)
+    is_alone[np.compress(below == first + 1, first)] = True
+    return _take_empty(cut, head, np.compress(is_alone[lines], lines))
 
 
 def _take_empty(cut: ReadCut, head: Head, lines: np.ndarray) -> np.ndarray:

@@ -83,13 +83,13 @@ class LineQuotes:
     @cached_property
     def _first(self) -> np.ndarray:
         """Return which quote is the first of each of these."""
-        first: np.ndarray = self._quotes_before[self._filled]
+        first: np.ndarray = self._quotes_before[self._filled].astype(np.intp)
         return first
 
     @cached_property
     def _last(self) -> np.ndarray:
         """Return which quote is the last of each of these."""
-        last: np.ndarray = self._quotes_before[self._filled + 1] - 1
+        last: np.ndarray = self._quotes_before[self._filled + 1].astype(np.intp) - 1
         return last
 
     @cached_property
@@ -108,8 +108,8 @@ class LineQuotes:
 
     def count_apart(self) -> np.ndarray:
         """Return how many delimiters each line has, those between a quote and the next left out."""
-        is_first = (np.arange(len(self._places)) - np.repeat(self._first, self.quotes[self._filled])) % 2 == 0
-        is_first[self._last[self.quotes[self._filled] % 2 == 1]] = False  # no other is behind it
+        is_first = (np.arange(len(self._places)) - np.repeat(self._first, self.quotes[self._filled])) & 1 == 0
+        is_first[self._last[self.quotes[self._filled] & 1 == 1]] = False  # no other is behind it
         apart = self.delimiters.copy()
         if len(self._first):
             apart[self._filled] -= np.add.reduceat(self._below * is_first, self._first)

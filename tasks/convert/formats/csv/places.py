@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.convert.files.byte_view import ByteView
+from tasks.convert.files.byte_view import ByteView, Marks
 
 _LINE_FEED, _CARRIAGE_RETURN = b"\n\r"
 _FEW_STEPS = 8
@@ -17,6 +17,18 @@ def find_next(places: np.ndarray, count: int) -> np.ndarray:
     found = np.full(count + 1, count)
     found[places] = places
     return np.minimum.accumulate(found[::-1])[::-1]
+
+
+class NextPlaces:
+    """Some of as many places as there are, of which the next is told: of some of all in less time than `find_next` takes."""
+
+    def __init__(self, is_place: np.ndarray) -> None:
+        self._marks, self._places = Marks(is_place), np.append(np.flatnonzero(is_place), len(is_place))
+
+    def find(self, places: np.ndarray) -> np.ndarray:
+        """Return the first of them that is not before each of these; the one behind all where there is none."""
+        found: np.ndarray = self._places.take(self._marks.count_before(places))
+        return found
 
 
 def follow(following: np.ndarray) -> np.ndarray:
@@ -89,7 +101,15 @@ def keep_lines(text: ByteView, is_kept: np.ndarray) -> ByteView:
     """Return some of the lines of a text."""
     starts, _ = text.line_spans_of_any_end
     view = end_with_feeds(text, starts[1:][is_kept[:-1] & ~is_kept[1:]])
-    return ByteView.of(view[np.repeat(is_kept, np.diff(starts, append=len(view)))].tobytes())
+    return take_stretches(view, starts, is_kept)
+
+
+def take_stretches(view: np.ndarray, starts: np.ndarray, is_kept: np.ndarray) -> ByteView:
+    """Return some of the stretches of bytes, each of which goes from one start to the next, or to the end."""
+    edges = np.append(starts, len(view))
+    stretches = pa.Array.from_buffers(pa.large_binary(), len(starts), [None, pa.py_buffer(edges), pa.py_buffer(view)])
+    taken = stretches.filter(pa.array(is_kept)).buffers()[2]  # a byte at a time takes twice as long, or more
+    return ByteView.of(taken.to_pybytes() if taken else b"")
 
 
 def put_in(view: np.ndarray, places: np.ndarray, what: bytes) -> bytes:

@@ -80,9 +80,10 @@ class Records:
     def whole(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the first line of each whole record, and the one below its last, those between lines whose quote is never closed told as if these were not there."""
         first, below, is_filled = self._grouped
-        is_whole = is_filled.copy()
-        is_whole[np.searchsorted(first, self.unclosed)] = False
-        return first[is_whole], below[is_whole]
+        is_closed = np.ones(len(self.lines), dtype=bool)
+        is_closed[self.unclosed] = False
+        whole = np.flatnonzero(is_filled & is_closed[first])
+        return first[whole], below[whole]
 
     @property
     def blank(self) -> np.ndarray:

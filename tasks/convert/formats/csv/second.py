@@ -9,7 +9,7 @@ from itertools import chain
 
 import numpy as np
 
-from tasks.convert.formats.csv.alone import Sums
+from tasks.convert.files.byte_view import Marks
 from tasks.convert.formats.csv.parse import CsvBlock
 from tasks.convert.formats.csv.quotes import are_of
 from tasks.convert.formats.csv.spans import RecordSpans
@@ -76,7 +76,7 @@ def _has_blank_line(block: CsvBlock, records: RecordSpans, places: np.ndarray) -
     if not is_apart.any():
         return is_apart
     starts, stops = (block.raw or block.window).line_spans_of_any_end
-    return np.asarray(Sums(starts == stops).count(above, first) > 0)
+    return np.asarray(Marks(starts == stops).count(above, first) > 0)
 
 
 def _may_be_headers(block: CsvBlock, records: RecordSpans, places: np.ndarray) -> np.ndarray:

@@ -9,7 +9,15 @@ from typing import Protocol
 import numpy as np
 
 from tasks.convert.files.byte_view import ByteView, Marks
-from tasks.convert.formats.csv.places import end_with_feeds, find_next, follow, list_places, put_in, take_turns
+from tasks.convert.formats.csv.places import (
+    NextPlaces,
+    end_with_feeds,
+    find_next,
+    follow,
+    list_places,
+    put_in,
+    take_turns,
+)
 from tasks.convert.formats.csv.quotes import are_of
 
 _LINE_FEED, _CARRIAGE_RETURN = b"\n\r"
@@ -118,7 +126,7 @@ def _rewrite_piece(
     tokens = text.find_tokens(text.find_begins(), may_be_open=may_be_open or not is_last)
     is_token = tokens.ends > tokens.begins
     steps = np.arange(1, len(is_token) + 1)
-    steps[is_token] = np.searchsorted(tokens.begins, tokens.ends[is_token])
+    steps[is_token] = Marks.of_places(tokens.begins, len(piece)).count_before(tokens.ends[is_token])
     nodes = follow(steps)
     tokens = tokens.take(nodes[is_token[nodes]])
     end = len(piece)
@@ -168,9 +176,8 @@ class _Text:
         if quoting.comment:
             marks = np.flatnonzero(view == ord(quoting.comment))
             is_odd[marks[self._begin_lines(marks)]] = True
-        begins = (
-            np.append(-1, np.flatnonzero(self._is_end))[Marks(self._is_end).count_before(np.flatnonzero(is_odd))] + 1
-        )
+        ends = np.append(-1, np.flatnonzero(self._is_end))
+        begins = ends.take(Marks(self._is_end).count_before(np.flatnonzero(is_odd))) + 1
         found: np.ndarray = begins[np.diff(begins, prepend=-1) > 0]
         return found
 
@@ -213,7 +220,7 @@ class _Text:
         """Return what escapes in these fields."""
         if not len(fields.begins):
             return self._escapes[:0]
-        holder = np.searchsorted(fields.begins, self._escapes, "right") - 1
+        holder = Marks.of_places(fields.begins, len(self._view)).count_before(self._escapes + 1) - 1
         found: np.ndarray = self._escapes[(holder >= 0) & (self._escapes < fields.ends[holder])]
         return found
 
@@ -222,9 +229,7 @@ class _Text:
         if not self._quoting.trims:
             return places
         is_solid = ~are_of(b" " if self._quoting.delimiter == "\t" else b" \t", self._view)
-        solid = np.append(np.flatnonzero(is_solid), len(self._view))
-        found: np.ndarray = solid[Marks(is_solid).count_before(places)]
-        return found
+        return NextPlaces(is_solid).find(places)
 
     def _find_closing(self, places: np.ndarray) -> np.ndarray:
         """Return the quote that closes what one opens at each of the places, `size` where none does; -1 where none opens there.
@@ -240,7 +245,7 @@ class _Text:
         quotes = np.flatnonzero(self._is_quote)
         is_first = np.diff(quotes, prepend=-2) > 1
         begins = np.flatnonzero(is_first)
-        is_odd = np.diff(begins, append=len(quotes)) % 2 == 1
+        is_odd = np.diff(begins, append=len(quotes)) & 1 == 1
         last = np.append(quotes[np.append(begins[1:], len(quotes)) - 1], size)
         run = (np.cumsum(is_first) - 1)[Marks(self._is_quote).count_before(places[opens])]
         found[opens] = last[np.where(is_odd[run], find_next(np.flatnonzero(is_odd), len(begins))[run + 1], run)]
@@ -251,7 +256,7 @@ class _Text:
         view, size = self._view, len(self._view)
         if not len(self._escapes):
             return np.zeros(len(begins), dtype=bool), begins
-        ends = np.append(np.flatnonzero(self._is_bare_end), size)[Marks(self._is_bare_end).count_before(begins)]
+        ends = NextPlaces(self._is_bare_end).find(begins)
         is_special, is_dangling = np.zeros((2, size), dtype=bool)
         is_special[self._escapes[view[self._escapes + 1] != ord(self._quoting.escape)]] = True
         is_dangling[self._dangling] = True

@@ -8,6 +8,7 @@ import numpy as np
 
 from tasks.convert.formats.csv.alone import LinesAlone
 from tasks.convert.formats.csv.places import find_next, follow
+from tasks.convert.formats.csv.quotes import are_between
 from tasks.convert.formats.csv.spans import MANY_LINES, LaidLines, LinesAlike, may_be_stray
 
 _NOWHERE = np.empty(0, np.int64)
@@ -60,22 +61,13 @@ def find_unclosed(laid: LaidLines, width: int) -> Unclosed:
     is_unclosed |= is_doubted
     next_line = np.where(is_unclosed, first + 1, below)
     next_line[is_last] = count
-    nodes = follow(lines.filled_before[next_line])
+    nodes = follow(lines.count_filled_before(next_line))
     # As each quote counts lie those that are passed over, others by themselves but those within the records below.
-    is_first = ~_are_between(quoted[nodes], begins[nodes], count) | laid.is_first
+    is_first = ~are_between(quoted[nodes], begins[nodes], count) | laid.is_first
     nodes = nodes[~is_last[nodes]]
-    is_first &= ~_are_between(first[nodes] + 1, next_line[nodes], count)
+    is_first &= ~are_between(first[nodes] + 1, next_line[nodes], count)
     tall = nodes[is_tall[nodes]]
     return Unclosed(first[nodes[is_unclosed[nodes]]], first[tall], below[tall], is_doubted[tall], is_first)
-
-
-def _are_between(starts: np.ndarray, stops: np.ndarray, count: int) -> np.ndarray:
-    """Return which of so many lines are in ranges, none of which reaches into another, from each start to before its stop."""
-    longer, edges = np.flatnonzero(stops > starts), np.zeros(count + 1, np.int8)
-    edges[starts[longer]] += 1
-    edges[stops[longer]] -= 1
-    found: np.ndarray = np.cumsum(edges[:-1], dtype=np.int8) > 0
-    return found
 
 
 def _doubt(
