@@ -126,8 +126,18 @@ def _may_be_written(texts: pa.StringArray, filled: pa.StringArray, totals: np.nd
     for place, some in zip(again, _look(filled, starts[again], totals[again]), strict=True):
         looked[place] = some
     for place, some in enumerate(looked):
-        is_written[place] = bool(some) and 2 * sum(map(_is_written, some)) >= len(some)
+        is_written[place] = bool(some) and not _are_words(some)
     return is_written
+
+
+def _are_words(texts: Sequence[str]) -> bool:
+    """Return whether more than half of some values are none that may be told: the others are not looked at then."""
+    words = 0
+    for text in texts:
+        words += not _is_written(text)
+        if 2 * words > len(texts):
+            return True
+    return False
 
 
 def _look(texts: pa.StringArray, starts: np.ndarray, lengths: np.ndarray) -> list[list[str]]:
@@ -163,11 +173,11 @@ def _shapes_of(texts: pa.StringArray) -> pa.StringArray:
     offsets = np.frombuffer(ends, np.int32)[texts.offset : texts.offset + len(texts) + 1]
     written = np.frombuffer(data or b"", np.uint8)[offsets[0] : offsets[-1]]
     offsets = offsets - offsets[0]
-    shapes = np.frombuffer(bytearray(written.tobytes().translate(_DIGITS_ALIKE)), np.uint8)
+    shapes = np.frombuffer(bytearray(written).translate(_DIGITS_ALIKE), np.uint8)
     follows = np.zeros(len(written), dtype=bool)  # a digit, or what stands within a number
-    follows[1:] = np.frombuffer(written[:-1].tobytes().translate(_WITHIN_NUMBERS), bool)
+    follows[1:] = np.frombuffer(bytearray(written[:-1]).translate(_WITHIN_NUMBERS), bool)
     follows[offsets[:-1][np.diff(offsets) > 0]] = False
-    shapes[(shapes == ord("0")) & follows] = ord("1")
+    shapes += (shapes == ord("0")) & follows  # a 1 follows upon 0
     return pa.StringArray.from_buffers(len(texts), pa.py_buffer(offsets.astype(np.int32)), pa.py_buffer(shapes))
 
 

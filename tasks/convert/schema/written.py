@@ -62,9 +62,16 @@ def cast_to_texts(values: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedAr
 def write_objects(names: Sequence[str], columns: Sequence[pa.Array]) -> pa.Array:
     """Return rows as JSON objects with these names."""
     parts: list[pa.Array | str] = []
-    for place, (name, column) in enumerate(zip(names, columns, strict=True)):
-        parts += [f"{', ' if place else '{'}{_write(name)}: ", pc.fill_null(write_json(column), "null")]
-    return pc.binary_join_element_wise(*parts, "}", "")
+    before = "{"
+    for name, column in zip(names, columns, strict=True):
+        before += f"{_write(name)}: "
+        if pa.types.is_string(column.type) and not column.null_count and not _have_escaped(column):
+            parts += [f'{before}"', column]  # its quotes with what stands between: of a thousand columns half the time
+            before = '", '
+        else:
+            parts += [before, pc.fill_null(write_json(column), "null")]
+            before = ", "
+    return pc.binary_join_element_wise(*parts, f"{before.removesuffix(', ')}}}", "")
 
 
 def write_json(values: pa.Array) -> pa.Array:

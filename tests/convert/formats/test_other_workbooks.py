@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tasks.convert.formats.excel import parts
 from tasks.convert.formats.excel.parts import Archive
 from tasks.core.errors import TableError
 from tests.convert.conftest import files_source, make_table, write_files
@@ -61,6 +62,28 @@ def test_what_is_damaged_is_one_sentence(data: bytes) -> None:
     """A file that is cut, or is another of Microsoft's, says what to do."""
     with pytest.raises(TableError, match=r"^is not an Excel file that can be read \(.*\); save it anew as .xlsx$"):
         read(data)
+
+
+def test_of_another_workbook_than_an_xlsx_no_cell_is_looked_for_before_it_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Cells are written in other ways there; that it defines entities, or would not fit in memory, is told none the less."""
+    seen: list[bytes] = []
+    monkeypatch.setattr(parts, "_see", lambda _, piece: seen.append(piece))
+    ods = (WORKBOOKS / "base.ods").read_bytes()
+
+    assert Archive(ods).is_apart
+    assert not seen
+    monkeypatch.setattr(parts, "MAX_ELEMENTS", 10)
+    with pytest.raises(TableError, match="more cells than fit in memory"):
+        Archive(ods)
+    monkeypatch.undo()
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(ods)) as old, zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name).replace(b"?>", b"?><!DOCTYPE a>", 1))
+    with pytest.raises(TableError, match="DOCTYPE"):
+        Archive(buffer.getvalue())
 
 
 def many_rows(path: Path) -> Path:

@@ -168,7 +168,7 @@ class Archive:
         """Return what a part is like.
 
         Raises:
-            TableError: it would become very much larger as it is parsed.
+            TableError: it would become very much larger as it is parsed, or defines entities.
 
         """
         part, tags, places = Part(), 0, set[bytes]()
@@ -179,6 +179,10 @@ class Archive:
             tags += piece.count(b"<")
             if tags > 2 * MAX_ELEMENTS:
                 raise TableError(f"has more cells than fit in memory; {cells.CURE}")
+            if b"<!DOCTYPE" in piece:
+                refuse_doctype()
+            if self.is_apart:  # whose cells are written in other ways
+                continue
             if cells.MAX_CELLS < _NEAR_CELLS or _FAR_CELL.search(piece):
                 places.update(_CELL.findall(piece))
             _see(part, piece)
@@ -252,15 +256,8 @@ def refuse_doctype() -> NoReturn:
 
 
 def _see(part: Part, piece: bytes) -> None:
-    """Note what a piece of a part has.
-
-    Raises:
-        TableError: it defines entities.
-
-    """
+    """Note what a piece of a part has."""
     if b"!" in piece and b"<!" in piece:
-        if b"<!DOCTYPE" in piece:
-            refuse_doctype()
         part.is_odd = True  # CDATA, which calamine passes over
     if b"\0" in piece or (b":" in piece and _PREFIXED_CELL.search(piece)):
         part.is_odd = True
