@@ -45,10 +45,13 @@ from hypothesis import HealthCheck, settings  # noqa: E402 - see above
 from tenacity import Retrying, stop_after_delay, wait_fixed  # noqa: E402 - see above
 
 from tests.mysql import mysql  # noqa: E402 - see above
-from tests.order import spread  # noqa: E402 - see above
+from tests.order import shared, spread  # noqa: E402 - see above
 from tests.postgresql import postgresql  # noqa: E402 - see above
 
 if TYPE_CHECKING:
+    from xdist.remote import Producer
+    from xdist.scheduler import LoadFileScheduling
+
     from tests.zygote import Zygote
 
 __all__ = ["mysql", "postgresql"]
@@ -69,6 +72,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the files that take long among the others."""
     places = spread(_file_of(item) for item in items)
     items.sort(key=lambda item: places[_file_of(item)])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling:
+    """Have one process take the files that share what takes long to make."""
+    from xdist.scheduler import LoadFileScheduling  # noqa: PLC0415 - where tests run in processes alone
+
+    scheduler = LoadFileScheduling(config, log)
+    file_of = scheduler._split_scope
+    scheduler._split_scope = lambda nodeid: shared(file_of(nodeid))
+    return scheduler
 
 
 def _file_of(item: pytest.Item) -> str:

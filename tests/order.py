@@ -1,4 +1,7 @@
-"""The order of the files of tests, which processes take one after the other: none that takes long ends alone."""
+"""The order of the files of tests, which processes take one after the other: none that takes long ends alone.
+
+Files that look at one thing which takes long to make are taken by one process.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,6 @@ LONG = (
     "train/test_own_runners.py",
     "ingest/test_kill.py",
     "flows/test_ui_text.py",
-    "flows/test_light_start.py",
     "flows/test_bucket.py",
     "convert/test_kill.py",
     "flows/test_limit.py",
@@ -42,6 +44,29 @@ LONG = (
     "flows/test_cancellation.py",
 )
 """The files that take more than 20 s, the longest first; half of that they wait."""
+
+_TOGETHER = {
+    "a run of the tour": (
+        "flows/test_run.py",
+        "flows/test_graph.py",
+        "flows/test_models.py",
+        "flows/test_story.py",
+        "flows/test_ui.py",
+    ),
+    "PostgreSQL": (
+        "export/test_postgresql.py",
+        "export/test_stage.py",
+        "flows/test_databases.py",
+        "ingest/test_postgresql.py",
+        "ingest/test_query_kill.py",
+    ),
+}
+"""The files that share what they look at."""
+
+
+def shared(file: str) -> str:
+    """Return what a file shares with others, or the file."""
+    return next((what for what, names in _TOGETHER.items() if file.removeprefix("tests/") in names), file)
 
 
 def spread(files: Iterable[str]) -> dict[str, int]:

@@ -8,8 +8,6 @@ import sys
 
 import pytest
 
-from tests.flows.conftest import PROJECT, TOUR, Tidemill, ToldRun
-
 HEAVY = {"openpyxl", "pandas", "sklearn", "scipy", "matplotlib", "opentelemetry.sdk"}
 
 
@@ -49,20 +47,3 @@ def test_the_process_of_a_run_makes_no_form() -> None:
     assert length[""] > 100_000
     assert max(length.values()) == length[""]
     assert min(length.values()) < 2_000
-
-
-@pytest.mark.flow
-def test_a_run_in_which_nothing_is_new_imports_nothing_of_fits(tidemill: Tidemill, tour_run: ToldRun) -> None:
-    """The leaderboard and its intervals are those of before: neither scikit-learn nor pandas has a part in them."""
-    arguments = ["run", str(TOUR), "--data", str(tour_run.data)]
-    code = (
-        "import sys; from flows.cli.main import run_command; "
-        f"print(run_command({arguments!r}), {HEAVY - {'scipy'}} & set(sys.modules))"  # of scipy, Student's t alone
-    )
-
-    environment = {**os.environ, **tidemill.environment}
-    command = [sys.executable, "-c", code]
-    ended = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=True)
-
-    assert "kept" in ended.stdout
-    assert ended.stdout.splitlines()[-1] == "0 set()"

@@ -8,6 +8,8 @@ import re
 import shutil
 import signal
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,8 @@ from flows.run_figures import read_figures
 from tasks.core.storage import DataFolder
 from tasks.lineage.remains import DataNow
 from tasks.reports.lineage import describe, find_subject
-from tests.flows.conftest import FLIGHTS, TOUR, Tidemill, ToldRun, group_is_gone, read_until
+from tests.flows.conftest import FLIGHTS, PROJECT, TOUR, Tidemill, ToldRun, group_is_gone, read_until
+from tests.flows.test_light_start import HEAVY
 from tests.flows.test_wrong_input import change
 from tests.thorough import takes_minutes
 
@@ -81,13 +84,26 @@ def test_a_run_alone_starts_one_server_and_stores_all(tidemill: Tidemill, inbox:
 
 
 def test_the_second_run_only_looks(tidemill: Tidemill, tour_run: ToldRun) -> None:
-    """What is fetched, converted and fitted is not done again, and the results are the same."""
+    """What is fetched, converted and fitted is not done again, nothing of fits is imported, and the results are the same."""
     before = summary(tour_run.data)
+    arguments = ["run", str(TOUR), "--data", str(tour_run.data)]
+    code = (
+        "import sys; from flows.cli.main import run_command; "
+        f"print(run_command({arguments!r}), {HEAVY - {'scipy'}} & set(sys.modules))"  # of scipy, Student's t alone
+    )
 
-    second = tidemill("run", TOUR, "--data", tour_run.data)
+    second = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=PROJECT,
+        env={**os.environ, **tidemill.environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
     after = summary(tour_run.data)
-    assert second.returncode == 0, second.stderr
+    assert second.stdout.splitlines()[-1:] == ["0 set()"], second.stderr
+    assert "kept" in second.stdout
     assert counts(tour_run.data, "requests") == {"articles": 0, "users": 0, "iris": 0}
     assert counts(tour_run.data, "rows_table") == {"articles": 18, "users": 5, "iris": 150}
     assert after["best"] == {**before["best"], "reused": True}

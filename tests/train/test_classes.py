@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from sklearn.metrics import average_precision_score, f1_score, precision_score, recall_score
-from threadpoolctl import threadpool_limits
 
 from tasks.config import Candidate
 from tasks.core.errors import TrainingError
@@ -32,12 +30,6 @@ TREE = {"estimator": "sklearn.tree.DecisionTreeClassifier", "params": {"max_dept
 LOGISTIC = {"estimator": "sklearn.linear_model.LogisticRegression"}
 SVM = {"estimator": "sklearn.svm.LinearSVC"}
 RIDGE = {"estimator": "sklearn.linear_model.Ridge"}
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    with threadpool_limits(1):  # as in a fit's own process; threads beside others' wait for each other
-        yield
 
 
 def holdout(folder: Path) -> pa.Table:

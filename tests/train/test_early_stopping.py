@@ -14,7 +14,6 @@ from lightgbm import LGBMClassifier, early_stopping
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.model_selection import GroupShuffleSplit, train_test_split
 from sklearn.pipeline import Pipeline
-from threadpoolctl import threadpool_limits
 from xgboost import XGBClassifier
 
 from tasks.config import Candidate, EarlyStopping, GroupSplit
@@ -52,23 +51,22 @@ def test_rows_are_held_back_in_the_way_of_the_split(jobs: Jobs, by: str) -> None
     asked = {"query": QUERY, "metric": "r2", "split": split, "candidates": {"boosting": HISTOGRAM}}
     job = jobs(table | of_row, **asked)["boosting"]
 
-    with threadpool_limits(1):
-        result = evaluate_fold(job, 2)
+    result = evaluate_fold(job, 2)
 
-        train, test = job.split.sides(2)
-        if by == "random":
-            learnt, held = train_test_split(train, test_size=0.2, random_state=42)
-        elif by == "time":
-            cut = round(len(train) * 0.8)
-            learnt, held = train[: cut - 5], train[cut:]
-        else:
-            shuffle = GroupShuffleSplit(1, test_size=0.2, random_state=42)
-            learnt, held = (train[side] for side in next(shuffle.split(train, groups=train // 7)))
-        plain = HistGradientBoostingRegressor(
-            learning_rate=0.3, early_stopping=True, n_iter_no_change=3, random_state=42
-        ).fit(x[learnt], y[learnt], X_val=x[held], y_val=y[held])
-        assert result.error is None
-        assert result.score == pytest.approx(plain.score(x[test], y[test]), abs=1e-12)
+    train, test = job.split.sides(2)
+    if by == "random":
+        learnt, held = train_test_split(train, test_size=0.2, random_state=42)
+    elif by == "time":
+        cut = round(len(train) * 0.8)
+        learnt, held = train[: cut - 5], train[cut:]
+    else:
+        shuffle = GroupShuffleSplit(1, test_size=0.2, random_state=42)
+        learnt, held = (train[side] for side in next(shuffle.split(train, groups=train // 7)))
+    plain = HistGradientBoostingRegressor(
+        learning_rate=0.3, early_stopping=True, n_iter_no_change=3, random_state=42
+    ).fit(x[learnt], y[learnt], X_val=x[held], y_val=y[held])
+    assert result.error is None
+    assert result.score == pytest.approx(plain.score(x[test], y[test]), abs=1e-12)
     assert plain.n_iter_ < 100
     assert set(held) <= set(train)
     other = jobs(table | of_row, **asked | {"candidates": {"boosting": {**HISTOGRAM, "early_stopping": None}}})
@@ -80,9 +78,8 @@ def fitted(candidate: Candidate, weight: Any = None, **changes: Any) -> tuple[Pi
     table = sklearn_table("breast_cancer")
     frame = pd.DataFrame({f"x{i}": table[f"x{i}"] for i in range(30)})
     target = np.where(table["y"] == 1, "benign", "malign")
-    with threadpool_limits(1):
-        asked, names = training(metric="roc_auc", positive="malign", **changes), Features(tuple(frame.columns), ())
-        model = fit_model(asked, candidate, names, frame, target, np.arange(569), weight=weight)
+    asked, names = training(metric="roc_auc", positive="malign", **changes), Features(tuple(frame.columns), ())
+    model = fit_model(asked, candidate, names, frame, target, np.arange(569), weight=weight)
     return model, frame, target
 
 
@@ -106,27 +103,26 @@ def test_each_package_ends_by_the_rows_held_back_and_is_saved_so(package: str, t
     learnt, held = train_test_split(np.arange(569), test_size=0.2, random_state=42, stratify=target)
     x, y = frame.to_numpy(), (target == "malign").astype(int)
     given = x[learnt], y[learnt], weight[learnt]
-    with threadpool_limits(1):
-        if package == "sklearn":
-            plain = HistGradientBoostingClassifier(early_stopping=True, n_iter_no_change=3, **params)
-            plain.fit(*given, X_val=x[held], y_val=y[held], sample_weight_val=weight[held])
-            assert plain.n_iter_ < 100
-        elif package == "lightgbm":
-            plain = LGBMClassifier(n_jobs=1, verbosity=-1, **params)
-            told = {"eval_X": x[held], "eval_y": y[held], "eval_sample_weight": [weight[held]]}
-            plain.fit(*given, callbacks=[early_stopping(3, verbose=False)], **told)
-            assert plain.best_iteration_ < 100
-        elif package == "catboost":
-            catboost = pytest.importorskip(package)
-            plain = catboost.CatBoostClassifier(thread_count=1, verbose=False, allow_writing_files=False, **params)
-            told = {"eval_set": catboost.Pool(x[held], y[held], weight=weight[held]), "early_stopping_rounds": 3}
-            plain.fit(*given[:2], sample_weight=given[2], **told)
-            assert plain.tree_count_ < 900
-        else:
-            plain = XGBClassifier(n_jobs=1, early_stopping_rounds=3, **params)
-            told = {"eval_set": [(x[held], y[held])], "sample_weight_eval_set": [weight[held]]}
-            plain.fit(given[0], given[1], sample_weight=given[2], verbose=False, **told)
-            assert plain.best_iteration < 90
+    if package == "sklearn":
+        plain = HistGradientBoostingClassifier(early_stopping=True, n_iter_no_change=3, **params)
+        plain.fit(*given, X_val=x[held], y_val=y[held], sample_weight_val=weight[held])
+        assert plain.n_iter_ < 100
+    elif package == "lightgbm":
+        plain = LGBMClassifier(n_jobs=1, verbosity=-1, **params)
+        told = {"eval_X": x[held], "eval_y": y[held], "eval_sample_weight": [weight[held]]}
+        plain.fit(*given, callbacks=[early_stopping(3, verbose=False)], **told)
+        assert plain.best_iteration_ < 100
+    elif package == "catboost":
+        catboost = pytest.importorskip(package)
+        plain = catboost.CatBoostClassifier(thread_count=1, verbose=False, allow_writing_files=False, **params)
+        told = {"eval_set": catboost.Pool(x[held], y[held], weight=weight[held]), "early_stopping_rounds": 3}
+        plain.fit(*given[:2], sample_weight=given[2], **told)
+        assert plain.tree_count_ < 900
+    else:
+        plain = XGBClassifier(n_jobs=1, early_stopping_rounds=3, **params)
+        told = {"eval_set": [(x[held], y[held])], "sample_weight_eval_set": [weight[held]]}
+        plain.fit(given[0], given[1], sample_weight=given[2], verbose=False, **told)
+        assert plain.best_iteration < 90
     assert type(model) is Pipeline
     assert model.classes_.tolist() == ["benign", "malign"]
     found = model.predict_proba(frame)

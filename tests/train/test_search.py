@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,6 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_breast_cancer
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.pipeline import Pipeline
-from threadpoolctl import threadpool_limits
 
 from tasks.config import Candidate, RandomSearch
 from tasks.core.errors import TrainingError
@@ -28,12 +26,6 @@ CANCER = load_breast_cancer()
 COLUMNS = tuple(f"x{i}" for i in range(30))
 FRAME = pd.DataFrame(CANCER.data, columns=list(COLUMNS))
 NAMES = Features(COLUMNS, ())
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    with threadpool_limits(1):  # as in a fit's own process; threads beside others' wait for each other
-        yield
 
 
 def fitted(candidate: Candidate, rows: int = len(FRAME), **changes: Any) -> Pipeline:

@@ -12,7 +12,6 @@ import numpy as np
 import pyarrow as pa
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from threadpoolctl import threadpool_limits
 
 from tasks.core.errors import ConfigError, TrainingError
 from tasks.train.checks.training_set import write_training_set
@@ -164,7 +163,7 @@ def test_what_the_query_gives_is_what_models_see(columns: dict[str, pa.Array], s
     rows = len(next(iter(columns.values())))
     target = np.arange(rows) % 2
     section = training(seed=seed, split={"by": "random", "folds": 2})
-    with tempfile.TemporaryDirectory() as folder, threadpool_limits(1):
+    with tempfile.TemporaryDirectory() as folder:
         tables = {
             "rows": write_table(Path(folder) / "tables" / "rows", {**columns, "row": np.arange(rows), "y": target})
         }

@@ -21,7 +21,6 @@ from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from threadpoolctl import threadpool_limits
 from xgboost import XGBClassifier
 
 from tasks.config import Candidate, Training
@@ -202,8 +201,7 @@ def test_a_search_fits_and_compares_by_weights() -> None:
     frame, asked = pd.DataFrame(x, columns=["a", "b"]), training(metric="accuracy")
 
     def choose(weight: Any) -> Any:
-        with threadpool_limits(1):
-            model = fit_model(asked, candidate, Features(("a", "b"), ()), frame, y, weight=weight)
+        model = fit_model(asked, candidate, Features(("a", "b"), ()), frame, y, weight=weight)
         return chosen_params(model, candidate)["priors"]
 
     def best(weight: Any) -> Any:
