@@ -122,7 +122,12 @@ class PostgresqlTable:
 @pytest.mark.flow
 @pytest.mark.parametrize(
     "kind",
-    ["file", "sqlite", pytest.param("delta", marks=ALIKE), pytest.param("postgresql", marks=[needs_postgresql, ALIKE])],
+    [
+        pytest.param("file", marks=ALIKE),
+        "sqlite",
+        pytest.param("delta", marks=ALIKE),
+        pytest.param("postgresql", marks=[needs_postgresql, ALIKE]),
+    ],
 )
 def test_an_export_that_is_killed_is_finished_by_the_next_run(
     forked: Zygote, data: Path, kind: str, request: pytest.FixtureRequest

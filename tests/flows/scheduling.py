@@ -22,6 +22,7 @@ from flows.cli.temporary_server import HOST
 PREFECT = [sys.executable, "-m", "prefect", "--no-prompt"]
 COMMAND_S = 300
 EVERY_S = 40
+_FIRED = ("PENDING", "RUNNING", "COMPLETED")
 _FILES = "name: {name}\nsources:\n  rows: {{kind: files, path: inbox/rows.csv}}\n"
 _PAGES = "  airlines: {{kind: pages, start: '{site}/airlines', rows: tbody tr, columns: {{name: 'td:nth-child(2)::text'}}}}\n"
 
@@ -128,15 +129,19 @@ def scheduled_runs(http: httpx.Client, deployment: str, state: str = "COMPLETED"
 
 
 def wait_for_runs(http: httpx.Client, *deployments: str, within_s: float) -> None:
-    """Return when a scheduled run of each deployment has completed.
+    """Return when a scheduled run of each deployment has completed; one whose schedule has fired is paused, as further runs show no more.
 
     Raises:
         AssertionError: not within some seconds.
 
     """
     deadline = time.monotonic() + within_s
-    missing = set(deployments)
+    missing, fires = set(deployments), set(deployments)
     while missing:
+        for name in [name for name in fires if any(scheduled_runs(http, name, state) for state in _FIRED)]:
+            found = http.get(f"/deployments/name/pipeline/{name}").raise_for_status().json()
+            http.post(f"/deployments/{found['id']}/pause_deployment").raise_for_status()
+            fires.discard(name)
         missing = {name for name in missing if not scheduled_runs(http, name)}
         assert time.monotonic() < deadline, f"no scheduled run completed of {sorted(missing)}"
         time.sleep(1)

@@ -31,7 +31,7 @@ from flows.pipeline import pipeline
 from flows.predict import predict
 from flows.truth import truth
 from tasks.config import load_pipeline
-from tests.flows.conftest import Tidemill, group_is_gone, read_until
+from tests.flows.conftest import ENDED_S, Tidemill, group_is_gone, read_until
 from tests.flows.scheduling import prefect
 from tests.hosting import receiving
 from tests.thorough import takes_minutes
@@ -195,7 +195,7 @@ async def stopped(project: Project, run: str) -> AsyncIterator[None]:
     """Have the process of a run stand still, once it is running, while the block runs."""
     process = project.start(run)
     try:
-        await wait_until(lambda: project.state(run) == "Running", 60)
+        await wait_until(lambda: project.state(run) == "Running")
         os.killpg(process.pid, signal.SIGSTOP)
         yield
     finally:
@@ -204,9 +204,9 @@ async def stopped(project: Project, run: str) -> AsyncIterator[None]:
         process.wait()
 
 
-async def wait_until(condition: Callable[[], bool], within_s: float) -> None:
+async def wait_until(condition: Callable[[], bool]) -> None:
     """Wait until something holds."""
-    deadline = time.monotonic() + within_s
+    deadline = time.monotonic() + ENDED_S
     while not condition():
         if time.monotonic() > deadline:
             raise TimeoutError
@@ -250,7 +250,7 @@ async def test_each_kind_of_alert_is_told_once(project: Project, receiver: Recei
         await asyncio.to_thread(project.start(third).wait)
         assert project.state(third) == "Failed"
         with suppress(TimeoutError):
-            await wait_until(lambda: len(receiver.messages) >= len(SUBJECTS), 40)
+            await wait_until(lambda: len(receiver.messages) >= len(SUBJECTS))
     await asyncio.sleep(2)  # for what would be told twice
 
     told = {

@@ -17,7 +17,6 @@ from tests.train.publishing import judge
 
 pytestmark = pytest.mark.flow
 
-GONE_S = 20
 TREE = {"estimator": "sklearn.tree.DecisionTreeClassifier", "params": {"max_depth": 5}}
 
 
@@ -79,6 +78,6 @@ def test_ctrl_c_leaves_nothing(tidemill: Tidemill, irises: pd.DataFrame, tmp_pat
     read_until(process, "convert files|new-")
     os.kill(process.pid, signal.SIGINT)
 
-    assert group_is_gone(process, GONE_S)
+    assert group_is_gone(process)
     assert process.returncode == 130
     assert list((tmp_path / "data" / "predictions" / "toy").iterdir()) == []

@@ -99,7 +99,7 @@ def test_an_interrupt_ends_it(shop: Path) -> None:
 
     read_until(process, "convert  rows")
     process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=60)
+    _, told = process.communicate(timeout=_RUN_S)
 
     assert told.splitlines()[-1] == "KeyboardInterrupt"
     assert [each for each in psutil.pids() if str(path) in command_of(each)] == []
@@ -137,6 +137,7 @@ def test_the_page_shows_what_runs(prefect_server: str, tmp_path: Path) -> None:
         assert told in ended.stdout
 
 
+@takes_minutes("it runs the tour")
 def test_the_notebook_runs(prefect_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every cell, in a kernel, within whose loop cells run; it is kept without its outputs."""
     assert prefect_server

@@ -32,9 +32,6 @@ from tests.thorough import takes_minutes
 
 pytestmark = pytest.mark.flow
 
-GONE_S = 30.0  # after a Ctrl-C nothing is left; a busy machine takes its time
-SUBFLOWS = 3  # ingest, convert and train, each a task run of the pipeline flow
-
 
 @pytest.fixture
 def inbox(data: Path, tmp_path: Path, sample_site: str) -> Path:
@@ -66,15 +63,15 @@ def test_a_run_alone_starts_one_server_and_stores_all(tidemill: Tidemill, inbox:
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "INFO",
     }
 
-    process = tidemill.start("run", TOUR, "--data", inbox, "--verbose")
+    process = tidemill.start("run", TOUR, "--data", inbox, "--verbose", "--only", "ingest")
     output, _ = process.communicate(timeout=300)
 
     assert process.returncode == 0, output
-    assert group_is_gone(process, within_s=1)
+    assert group_is_gone(process)
     assert len(re.findall("started a temporary server", output)) == 1
     assert "Starting temporary server" not in output  # what Prefect says when a process starts its own
     assert not re.findall(r"\| (?:WARNING|ERROR|CRITICAL) ", output)
-    ran = len(re.findall(r"Task run .* Finished in state Completed", output)) + SUBFLOWS
+    ran = len(re.findall(r"Task run .* Finished in state Completed", output)) + 1  # the subflow
     with sqlite3.connect(home / "prefect.db") as database:
         states = database.execute(
             "SELECT task_run.state_name, count(*) FROM task_run JOIN flow_run ON flow_run.id = task_run.flow_run_id "
@@ -138,7 +135,7 @@ def test_the_tours_accuracies_are_scikit_learns(tour_run: ToldRun) -> None:
     ("environment", "told"),
     [
         ({"SAMPLE_SITE": "http://127.0.0.1:1"}, "the host 127.0.0.1:1 cannot be reached"),
-        ({"SAMPLE_TOKEN": "wrong"}, "401 Unauthorized"),
+        pytest.param({"SAMPLE_TOKEN": "wrong"}, "401 Unauthorized", marks=takes_minutes("it ends as the other does")),
     ],
 )
 def test_a_source_that_cannot_be_fetched_fails_the_run(
@@ -187,7 +184,7 @@ def test_ctrl_c_in_ingest_leaves_nothing_half_written(tidemill: Tidemill, inbox:
     read_until(process, "ingest +weather")
     os.kill(process.pid, signal.SIGINT)
 
-    assert group_is_gone(process, GONE_S)
+    assert group_is_gone(process)
     assert process.returncode == 130
     assert process.stdout
     assert "error: interrupted; what is finished is kept, run the command again to go on" in process.stdout.read()
@@ -248,7 +245,7 @@ def test_ctrl_c_in_train_ends_every_process(tidemill: Tidemill, inbox: Path, tmp
     read_until(process, "train +logistic")
     os.kill(process.pid, signal.SIGINT)
 
-    assert group_is_gone(process, GONE_S)
+    assert group_is_gone(process)
     assert process.returncode == 130
     assert not list(inbox.rglob("*.part"))
     path.write_text(text)

@@ -37,7 +37,7 @@ def deployed(folder: Path, http: httpx.Client, site: str) -> Iterator[None]:
     """Deploy to a pool and run a worker of it while the block runs; then take the deployments away again."""
     pool = {"work_pool": {"name": "timed"}}
     project = write_project(folder, *timed_deployments("worker", **pool), site=site)
-    prefect("work-pool", "create", "timed", "--type", "process", cwd=project, environment={})
+    http.post("/work_pools/", json={"name": "timed", "type": "process"}).raise_for_status()
     prefect("deploy", "--all", cwd=project, environment={})
     with worker("timed", project, {}):
         yield

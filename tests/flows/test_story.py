@@ -28,7 +28,7 @@ from tests.flows.conftest import TOUR, ToldRun
 
 pytestmark = pytest.mark.flow
 
-_STORED_S = 20.0
+_STORED_S = 90.0
 _LEFT_BYTES = 80 * 1024  # in which a run notes that it goes on, and its summary, but no rows
 ROWS = "id,x,y,late\n" + "".join(f"{number},{number % 7},{number % 5},{number % 2}\n" for number in range(2_000))
 TRAINING = {

@@ -33,7 +33,7 @@ def test_answers_that_are_lost_leave_a_lease_where_it_is(here: Mirror, monkeypat
         assert lease.take()
         relay.lost_answers_of = "turns/shop.json"
         renewed = len(relay.asked) + 20
-        for attempt in Retrying(stop=stop_after_delay(20), wait=wait_fixed(0.05)):
+        for attempt in Retrying(stop=stop_after_delay(90), wait=wait_fixed(0.05)):
             with attempt:
                 assert len(relay.asked) > renewed
         assert lease.is_renewing
@@ -83,7 +83,7 @@ def test_a_lease_of_another_machine_is_taken_when_no_sign_comes(
         assert not any(lease.take() for lease in waiting)
     held._ended.set()
     until = Retrying(
-        stop=stop_after_delay(20), wait=wait_fixed(0.05), retry=retry_if_result(lambda took: not any(took))
+        stop=stop_after_delay(90), wait=wait_fixed(0.05), retry=retry_if_result(lambda took: not any(took))
     )
     taken = until(lambda: [lease.take() for lease in waiting])
 
