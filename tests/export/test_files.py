@@ -17,7 +17,7 @@ import pytest
 
 from flows.cli.main import run_command
 from tests.tables.conftest import make, pipeline_of, rows_of
-from tests.thorough import KILLS
+from tests.thorough import KILLS, takes_minutes
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".jsonl", ".jsonl.gz", ".parquet", ".duckdb", ".xlsx"])
@@ -118,6 +118,7 @@ def test_an_export_that_is_interrupted_is_one_sentence(data: Path) -> None:
     assert not list(data.glob("*many.csv*"))
 
 
+@takes_minutes("it is a process a kill")
 def test_an_export_that_is_killed_leaves_no_half_of_a_file(data: Path) -> None:
     """At whatever moment: the file is whole, or not there, and the next export writes it."""
     make(data, pipeline_of(many={"query": "SELECT range AS n FROM range(400000)"}))

@@ -10,7 +10,7 @@ from threading import Thread
 
 import pytest
 
-from tests.flows.conftest import FLIGHTS, Tidemill, call_command
+from tests.flows.conftest import FLIGHTS, Command, Tidemill, call_command
 from tests.site.server import Sites
 
 ROWS = 40_000
@@ -68,15 +68,15 @@ def test_one_request_shows_the_rows_of_an_api(alone: Tidemill, data: Path) -> No
     assert listed(data) == before
 
 
-def test_what_would_be_a_reject_is_told_with_its_reason(alone: Tidemill, tmp_path: Path) -> None:
+def test_what_would_be_a_reject_is_told_with_its_reason(command: Command, tmp_path: Path) -> None:
     """Only the head of a long file is read, as what is declared says."""
     lines = ["id;paid", "1;2024-01-01", "2;soon", *(f"{i};2024-01-01" for i in range(3, ROWS))]
     (tmp_path / "orders.csv").write_text("\n".join(lines))
     path = write(tmp_path, f"    {{kind: files, path: {tmp_path}/orders.csv, columns: {{paid: date}}}}\n")
 
-    ended = alone("preview", path, "--data", tmp_path / "none")
+    ended = command("preview", path, "--data", tmp_path / "none")
 
-    assert ended.returncode == 0, ended.stderr
+    assert ended.code == 0, ended.stderr
     assert "the head of " in ended.stdout
     assert "delimiter ';'" in ended.stdout
     assert "  id      int   1           3           4\n" in ended.stdout
@@ -85,41 +85,41 @@ def test_what_would_be_a_reject_is_told_with_its_reason(alone: Tidemill, tmp_pat
     assert not (tmp_path / "none").exists()
 
 
-def test_a_document_of_json_is_shown_as_a_whole(alone: Tidemill, tmp_path: Path) -> None:
+def test_a_document_of_json_is_shown_as_a_whole(command: Command, tmp_path: Path) -> None:
     """Of a small file all rows are counted."""
     (tmp_path / "orders.json").write_text(json.dumps([{"id": i, "name": f"n{i}"} for i in range(5)]))
     path = write(tmp_path, f"    {{kind: files, path: {tmp_path}/orders.json}}\n")
 
-    ended = alone("preview", path, "--data", tmp_path / "none")
+    ended = command("preview", path, "--data", tmp_path / "none")
 
     assert f"all of {tmp_path}/orders.json: 5 rows, 0 rejects" in ended.stdout
     assert "  name    string  n0     n1     n2\n" in ended.stdout
 
 
-def test_secrets_of_addresses_are_not_shown(alone: Tidemill, tmp_path: Path) -> None:
+def test_secrets_of_addresses_are_not_shown(command: Command, tmp_path: Path) -> None:
     """What proves who asks stays out of the addresses that are shown."""
     source = "    {kind: api, url: 'http://127.0.0.1:9/x?token=s3cretvalue', partitions: {day: {range: [1, 9]}}}\n"
 
-    ended = alone("preview", write(tmp_path, source), "--data", tmp_path / "none")
+    ended = command("preview", write(tmp_path, source), "--data", tmp_path / "none")
 
     assert "s3cretvalue" not in ended.stdout + ended.stderr
     assert "GET http://127.0.0.1:9/x?token=***&day=1\n" in ended.stdout
     assert "… and the first pages of 6 partitions more" in ended.stdout
 
 
-def test_a_source_that_cannot_be_shown_hides_no_other(alone: Tidemill, tmp_path: Path) -> None:
+def test_a_source_that_cannot_be_shown_hides_no_other(command: Command, tmp_path: Path) -> None:
     """Each has its own sentence; the exit code says that one failed, and a name that is none is refused."""
     (tmp_path / "good.csv").write_text("id\n7\n")
     path = write(
         tmp_path, f"    {{kind: files, path: {tmp_path}/no.csv}}\n  good: {{kind: files, path: {tmp_path}/good.csv}}\n"
     )
 
-    ended, misnamed = alone("preview", path, "--data", tmp_path), alone("preview", path, "goood")
+    ended, misnamed = command("preview", path, "--data", tmp_path), command("preview", path, "goood")
 
-    assert ended.returncode == 1
+    assert ended.code == 1
     assert f"error: no file matches {tmp_path}/no.csv; put the files there, or correct path" in ended.stdout
     assert "  id      int   7\n" in ended.stdout
-    assert misnamed.returncode == 2
+    assert misnamed.code == 2
     assert misnamed.stderr == "error: goood: is no table of shop; did you mean good?\n"
 
 
@@ -139,7 +139,7 @@ def test_the_rows_of_details_are_those_that_links_lead_to(capsys: pytest.Capture
     assert "warning" not in ended.stdout
 
 
-def test_several_tables_of_one_answer_are_each_shown(alone: Tidemill, tmp_path: Path) -> None:
+def test_several_tables_of_one_answer_are_each_shown(command: Command, tmp_path: Path) -> None:
     """The elements of a list in an API's records are rows of their own, of one request."""
     asked: list[str] = []
     orders = [{"id": n, "items": [{"sku": f"s{n}"}, {"sku": "x"}]} for n in range(3)]
@@ -160,10 +160,10 @@ def test_several_tables_of_one_answer_are_each_shown(alone: Tidemill, tmp_path: 
         tables = "{order_items: {explode: items, take: {order_id: id}}}"
         path = write(tmp_path, f"    {{kind: api, url: '{url}', tables: {tables}}}\n")
 
-        ended = alone("preview", path, "--ask", "--data", tmp_path / "none")
+        ended = command("preview", path, "--ask", "--data", tmp_path / "none")
         site.shutdown()
 
-    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert ended.code == 0, ended.stdout + ended.stderr
     assert asked == ["/orders"]
     assert "order_items: items of orders, API, 1 partition" in ended.stdout
     assert "all of first answer.jsonl: 6 rows, 0 rejects" in ended.stdout

@@ -160,6 +160,7 @@ def test_a_source_that_cannot_be_fetched_fails_the_run(
 
 
 @pytest.mark.usefixtures("prefect_server")
+@takes_minutes("it runs the tour")
 def test_a_query_with_a_missing_column_fails_the_run(tidemill: Tidemill, inbox: Path, tmp_path: Path) -> None:
     """The sentence names the column, the exit code is 1, and the tables stay."""
     path = change(tmp_path, TOUR, "name: tour", "name: tour")
