@@ -173,11 +173,6 @@ class Marks:
         counts += np.bitwise_count(bits)
         return counts
 
-    def count(self, first: np.ndarray, below: np.ndarray) -> np.ndarray:
-        """Return how many are marked from each place to before another."""
-        counts: np.ndarray = self.count_before(below) - self.count_before(first)
-        return counts
-
 
 class BufferPool:
     """Buffers that are free; any thread may take one, or give one back once nobody looks at it.

@@ -101,25 +101,33 @@ class LinesAlone:
         found: np.ndarray = (read.delimiters == self._width - 1) & ~(read.is_inside | read.junk | read.stray)
         return found & (self._width > 1)
 
-    def count_whole(self, first: np.ndarray, below: np.ndarray) -> np.ndarray:
-        """Return how many of the lines from each to before another are whole records by themselves."""
-        return self._whole.count(first, below)
+    def have_whole(self, first: np.ndarray, below: np.ndarray) -> np.ndarray:
+        """Return whether one of the lines from each to before another is a whole record by itself."""
+        return self._whole.are_in(first, below)
 
-    def count_records(self, first: np.ndarray, below: np.ndarray) -> np.ndarray:
-        """Return how many of the lines from each to before another are records by themselves."""
-        return self._records.count(first, below)
+    def have_records(self, first: np.ndarray, below: np.ndarray) -> np.ndarray:
+        """Return whether one of the lines from each to before another is a record by itself."""
+        return self._records.are_in(first, below)
+
+    def have_others(self, first: np.ndarray, below: np.ndarray) -> np.ndarray:
+        """Return whether one of these lines is none."""
+        return self._others.are_in(first, below)
 
     def have_wide(self, first: np.ndarray, below: np.ndarray) -> np.ndarray:
         """Return whether one of the lines from each to before another has the delimiters of a record, or more."""
-        return Marks(self.delimiters >= self._width - 1).count(first, below) > 0
+        return NextPlaces(self.delimiters >= self._width - 1).are_in(first, below)
 
     @cached_property
-    def _whole(self) -> Marks:
-        return Marks(self._are_whole)
+    def _whole(self) -> NextPlaces:
+        return NextPlaces(self._are_whole)
 
     @cached_property
-    def _records(self) -> Marks:
-        return Marks(self._are_records)
+    def _records(self) -> NextPlaces:
+        return NextPlaces(self._are_records)
+
+    @cached_property
+    def _others(self) -> NextPlaces:
+        return NextPlaces(~self._are_records)
 
     def are_divided(self) -> np.ndarray:
         """Return which lines have the delimiters of a record, those between a quote and the next left out or not."""
@@ -143,11 +151,11 @@ class LinesAlone:
         """Return how many fields records have that begin in lines, and end above others, and whether one of their quotes closes a field that goes on."""
         read, (delimiters, junk) = self.from_outside, self._inner
         fields = read.delimiters[first] + delimiters.count(first + 1, below) + 1
-        return fields, read.junk[first] | (junk.count(first + 1, below) > 0)
+        return fields, read.junk[first] | junk.are_in(first + 1, below)
 
     @cached_property
-    def _inner(self) -> tuple[Sums, Marks]:
-        return Sums(self.from_inside.delimiters), Marks(self.from_inside.junk)
+    def _inner(self) -> tuple[Sums, NextPlaces]:
+        return Sums(self.from_inside.delimiters), NextPlaces(self.from_inside.junk)
 
 
 class Sums:

@@ -12,23 +12,27 @@ _LINE_FEED, _CARRIAGE_RETURN = b"\n\r"
 _FEW_STEPS = 8
 
 
-def find_next(places: np.ndarray, count: int) -> np.ndarray:
-    """Return the first of the places that is not before each one, of so many and the one below; `count` where there is none."""
-    found = np.full(count + 1, count)
-    found[places] = places
-    return np.minimum.accumulate(found[::-1])[::-1]
-
-
 class NextPlaces:
-    """Some of as many places as there are, of which the next is told: of some of all in less time than `find_next` takes."""
+    """Some of as many places as there are: which is the next is told of any."""
 
     def __init__(self, is_place: np.ndarray) -> None:
         self._marks, self._places = Marks(is_place), np.append(np.flatnonzero(is_place), len(is_place))
+
+    @classmethod
+    def of(cls, places: np.ndarray, count: int) -> NextPlaces:
+        """Return these of so many."""
+        is_place = np.zeros(count, dtype=bool)
+        is_place[places] = True
+        return cls(is_place)
 
     def find(self, places: np.ndarray) -> np.ndarray:
         """Return the first of them that is not before each of these; the one behind all where there is none."""
         found: np.ndarray = self._places.take(self._marks.count_before(places))
         return found
+
+    def are_in(self, first: np.ndarray, below: np.ndarray) -> np.ndarray:
+        """Return whether one of them is in each range, from one place to before another."""
+        return np.asarray(self.find(first) < below)
 
 
 def follow(following: np.ndarray) -> np.ndarray:
@@ -38,7 +42,8 @@ def follow(following: np.ndarray) -> np.ndarray:
     ones so many steps further on are, each time twice as many, until none is new.
     """
     count = len(following)
-    is_met = np.append(np.arange(count) <= np.cumsum(np.bincount(following, minlength=count + 1))[:count], True)
+    is_met = np.ones(count + 1, dtype=bool)
+    np.less_equal(np.maximum.accumulate(following)[:-1], np.arange(1, count), out=is_met[1:-1])
     met = np.flatnonzero(is_met[:-1])
     for _ in range(_FEW_STEPS):
         reached = following[met]

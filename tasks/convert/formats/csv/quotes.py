@@ -7,7 +7,8 @@ from functools import cache
 
 import numpy as np
 
-from tasks.convert.formats.csv.places import find_next, follow
+from tasks.convert.files.byte_view import Marks
+from tasks.convert.formats.csv.places import NextPlaces, follow
 
 _FEW_CHARACTERS = 4
 
@@ -111,7 +112,7 @@ def find_quoted(view: np.ndarray, is_quote: np.ndarray, quotes: np.ndarray, deli
         begins = _begin_fields(view, quotes, delimiter)
         is_odd = ~begins
         is_odd[1:] &= np.diff(quotes) > 1
-        is_field, is_opening = _alternate(np.flatnonzero(begins), np.flatnonzero(is_odd), len(quotes))
+        is_field, is_opening = _alternate(begins, np.flatnonzero(is_odd), len(quotes))
         opening, closing = (np.compress(is_field & each, quotes) for each in (is_opening, ~is_opening))
         is_quote[np.compress(~is_field, quotes)] = False
     whole = len(closing)
@@ -125,19 +126,18 @@ def _begin_fields(view: np.ndarray, quotes: np.ndarray, delimiter: str) -> np.nd
     return begins
 
 
-def _alternate(begins: np.ndarray, odd: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+def _alternate(is_begin: np.ndarray, odd: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Return which of so many quotes are of quoted fields, and which of these open one.
 
     They open and close in turns, from one of those that begin a field to the one in the turn to open that is `odd`: it
     neither begins a field nor stands beside the one that closed, and is a character as are those up to the next beginning.
     """
-    after = find_next(begins, count)[np.concatenate([[0], odd])]
+    after = NextPlaces(is_begin).find(np.append(0, odd))
     following = np.empty(len(after), np.int64)
     for turn in (0, 1):
         of_turn, same = np.flatnonzero(after & 1 == turn), np.flatnonzero(odd & 1 == turn)
-        ends = np.full(count + 1, len(odd))
-        ends[odd[same]] = same
-        following[of_turn] = np.minimum.accumulate(ends[::-1])[::-1][after[of_turn]] + 1
+        before = Marks.of_places(odd[same], count).count_before(after[of_turn])
+        following[of_turn] = np.append(same, len(odd)).take(before) + 1
     nodes = follow(following)
     starts, stops = after[nodes], np.append(odd, count)[following[nodes] - 1]
     starts, stops = (np.compress(starts < count, each) for each in (starts, stops))

@@ -9,8 +9,8 @@ from itertools import chain
 
 import numpy as np
 
-from tasks.convert.files.byte_view import Marks
 from tasks.convert.formats.csv.parse import CsvBlock
+from tasks.convert.formats.csv.places import NextPlaces
 from tasks.convert.formats.csv.quotes import are_of
 from tasks.convert.formats.csv.spans import RecordSpans
 from tasks.convert.formats.header import JUDGED_ROWS, find_second, warn_of_second_header
@@ -76,7 +76,7 @@ def _has_blank_line(block: CsvBlock, records: RecordSpans, places: np.ndarray) -
     if not is_apart.any():
         return is_apart
     starts, stops = (block.raw or block.window).line_spans_of_any_end
-    return np.asarray(Marks(starts == stops).count(above, first) > 0)
+    return NextPlaces(starts == stops).are_in(above, first)
 
 
 def _may_be_headers(block: CsvBlock, records: RecordSpans, places: np.ndarray) -> np.ndarray:

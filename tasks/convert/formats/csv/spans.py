@@ -63,7 +63,7 @@ def _are_several(
     if len(tall):
         begins, below = first[tall], last[tall] + 1
         wide = np.flatnonzero(lines.have_wide(begins + 1, below))
-        if len(wide) and len(wide := wide[lines.count_records(begins[wide] + 1, below[wide]) > 0]):
+        if len(wide) and len(wide := wide[lines.have_records(begins[wide] + 1, below[wide])]):
             fields, junk = lines.count_fields(begins[wide], below[wide])
             odd = wide[np.flatnonzero((fields != width) | junk)]
             found[tall[odd]] = may_be_stray(lines, begins[odd], below[odd])
@@ -79,8 +79,7 @@ def may_be_stray(lines: LinesAlone, first: np.ndarray, below: np.ndarray) -> np.
     They are where each is one by itself, or where one is that is quoted as it ought to be, between blank lines or
     others: no row is lost in a record that is none.
     """
-    found: np.ndarray = lines.count_whole(first + 1, below) > 0
-    found |= lines.count_records(first + 1, below) == below - first - 1
+    found: np.ndarray = lines.have_whole(first + 1, below) | ~lines.have_others(first + 1, below)
     return found
 
 

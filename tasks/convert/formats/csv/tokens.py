@@ -12,7 +12,6 @@ from tasks.convert.files.byte_view import ByteView, Marks
 from tasks.convert.formats.csv.places import (
     NextPlaces,
     end_with_feeds,
-    find_next,
     follow,
     list_places,
     put_in,
@@ -248,7 +247,7 @@ class _Text:
         is_odd = np.diff(begins, append=len(quotes)) & 1 == 1
         last = np.append(quotes[np.append(begins[1:], len(quotes)) - 1], size)
         run = (np.cumsum(is_first) - 1)[Marks(self._is_quote).count_before(places[opens])]
-        found[opens] = last[np.where(is_odd[run], find_next(np.flatnonzero(is_odd), len(begins))[run + 1], run)]
+        found[opens] = last[np.where(is_odd[run], NextPlaces(is_odd).find(run + 1), run)]
         return found
 
     def _find_bare(self, begins: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tasks.convert.formats.csv.alone import LinesAlone
-from tasks.convert.formats.csv.places import find_next, follow
+from tasks.convert.formats.csv.places import NextPlaces, follow
 from tasks.convert.formats.csv.quotes import are_between
 from tasks.convert.formats.csv.spans import MANY_LINES, LaidLines, LinesAlike, may_be_stray
 
@@ -47,7 +47,7 @@ def find_unclosed(laid: LaidLines, width: int) -> Unclosed:
     """
     lines, quoted, count = laid.alone, laid.alone.filled, len(laid.starts)
     is_first = laid.is_first[quoted]
-    begins = np.where(is_first, find_next(laid.doubtful, count)[quoted], quoted)
+    begins = np.where(is_first, NextPlaces.of(laid.doubtful, count).find(quoted), quoted)
     is_last = begins == count
     first = np.minimum(begins, count - 1)
     below = lines.find_ends(first)
