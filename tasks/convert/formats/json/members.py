@@ -64,13 +64,8 @@ class _Members:
     records: np.ndarray
 
     @cached_property
-    def written(self) -> pa.StringArray:
-        """Return the values by their keys, as they stand."""
-        return _cut(self.window, self.starts, self.stops, self.order)
-
-    @cached_property
     def texts(self) -> pa.StringArray:
-        """Return the same, texts without their quotes and escapes: of all columns at once, as to ask for each takes as long as a hundred values.
+        """Return the values by their keys, as they stand, but texts without their quotes and escapes: of all columns at once, as to ask for each takes as long as a hundred values.
 
         Raises:
             InDoubtError: one may be half a surrogate pair.
@@ -95,13 +90,14 @@ class _Members:
         yield from zip(self.names, kinds.tolist(), places, strict=True)
 
     def decode(self, place: slice) -> list[Any]:
-        """Return some of the values as Python has them.
+        """Return the values of a key as Python has them.
 
         Raises:
             InDoubtError: one may be half a surrogate pair.
 
         """
-        text = f"[{_join(self.written[place], ',')}]"
+        some = self.order[place]
+        text = f"[{_join(_cut(self.window, self.starts[some], self.stops[some]), ',')}]"
         try:
             return _decode(text)
         except msgspec.DecodeError as error:  # a number that is none of 64 bits

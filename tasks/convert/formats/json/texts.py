@@ -14,7 +14,10 @@ import pyarrow.compute as pc
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.json.shape import InDoubtError
 
-_LINES = 1_000  # decoded at once: of many more Python would look for what is garbage
+_LINES, _INNER = (
+    1_000,
+    500,
+)  # lines that are decoded at once, and lists and objects: of more Python looks for what is garbage
 _CONTROL = r"[\x00-\x1f]"
 _ESCAPED = (("\\", "\\\\"), ('"', '\\"'))
 
@@ -33,7 +36,9 @@ def values_at(window: ByteView, path: Sequence[str], within: Sequence[str] | Non
     try:
         line = msgspec.defstruct("Line", [("value", Any, None)], rename={"value": path[0]})  # a key without a quote
         decoder = msgspec.json.Decoder(line)
-        for start, stop in pairwise((0, *(window.line_ends[_LINES::_LINES] + 1).tolist(), len(window))):
+        inner = sum(window.buffer.count(each, window.start, window.stop) for each in (b"[", b"{"))
+        step = min(max(_INNER * (len(window.line_ends) + 1) // max(inner, 1), 1), _LINES)
+        for start, stop in pairwise((0, *(window.line_ends[step::step] + 1).tolist(), len(window))):
             found = [_walk(_value_of(each), path[1:]) for each in decoder.decode_lines(window.view[start:stop])]
             yield found if within is None else [_walk(each, within) for elements in found for each in elements or ()]
     except (msgspec.DecodeError, ValueError) as error:
@@ -49,8 +54,11 @@ def _walk(value: Any, path: Sequence[str]) -> Any:
 
 
 def join_lists(lists: pa.ListArray) -> pa.Array | None:
-    """Return lists of texts, whole numbers or truth values as JSON texts; None where Python has to write them."""
+    """Return lists of texts, whole numbers or truth values, or of such lists, as JSON texts; None where Python has to write them."""
     elements = lists.values
+    if pa.types.is_list(elements.type):
+        elements = join_lists(elements)
+        return None if elements is None else _join(lists, elements)
     if pa.types.is_string(elements.type):
         if pc.any(pc.match_substring_regex(elements, _CONTROL)).as_py():
             return None
@@ -61,6 +69,11 @@ def join_lists(lists: pa.ListArray) -> pa.Array | None:
         elements = pc.cast(elements, pa.string())
     else:
         return None
+    return _join(lists, elements)
+
+
+def _join(lists: pa.ListArray, elements: pa.Array) -> pa.Array:
+    """Return lists of elements that are written already."""
     elements = pc.fill_null(elements, "null")
     written = pa.ListArray.from_arrays(lists.offsets, elements, mask=lists.is_null() if lists.null_count else None)
     return pc.binary_join_element_wise("[", pc.binary_join(written, ", "), "]", "")
