@@ -17,8 +17,7 @@ from tasks.core.errors import RunnerError
 from tasks.runners.environment import Environment
 
 _ASKED = "asked"
-FOR_WORKERS = ".workers-"
-"""How the names of folders begin in which workers make what a run then takes."""
+_FOR_WORKERS = ".workers-"
 
 
 @dataclass(frozen=True)
@@ -86,12 +85,26 @@ def check_run(place: Path) -> None:
 @contextmanager
 def place_for_workers(home: Path) -> Iterator[Path]:
     """Yield a new folder in which workers make what the run then takes; one that a killed run left is removed by the next."""
-    place = home / f"{FOR_WORKERS}{uuid4().hex[:8]}.{os.getpid()}.part"
+    place = home / f"{_FOR_WORKERS}{uuid4().hex[:8]}.{os.getpid()}.part"
     place.mkdir(parents=True)
     place.chmod(0o777)  # workers may be of another user
     try:
         yield place
     finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+@contextmanager
+def only_place_for_workers(home: Path) -> Iterator[Path]:
+    """Yield the same where no other run has one: that of a killed run is removed, so that what it had workers do ends."""
+    remove_places(home)
+    with place_for_workers(home) as place:
+        yield place
+
+
+def remove_places(home: Path) -> None:
+    """Remove the folders that runs which have ended had for their workers."""
+    for place in home.glob(f"{_FOR_WORKERS}*"):
         shutil.rmtree(place, ignore_errors=True)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -27,12 +28,12 @@ from tasks.train.evaluation.leaderboard import Leaderboard
 from tasks.train.evaluation.leaderboard_file import read_leaderboard
 from tasks.train.registry import list_versions, load_model, read_champion
 from tests.clusters import dask_cluster
-from tests.processes import descendants
+from tests.processes import command_of, descendants
 from tests.stores import serving_s3
 from tests.thorough import takes_minutes
 from tests.train.conftest import LOGISTIC, Trained, sklearn_table, training, write_table
 from tests.train.own_packages import NEAREST
-from tests.train.test_failures import has_results, have_ended, wait_until
+from tests.train.test_failures import ENDLESS, has_results, have_ended, wait_until
 from tests.train.test_flow import FOREST, pipeline
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
@@ -43,6 +44,13 @@ from pathlib import Path
 from flows.train import train
 from tests.train.test_dask import everything
 asyncio.run(train(everything(Path(sys.argv[1])), Path(sys.argv[1])))
+"""
+_INTERRUPTED = """
+import asyncio, sys
+from pathlib import Path
+from flows.train import train
+from tests.train.test_dask import endless
+asyncio.run(train(endless(Path(sys.argv[1]), sys.argv[2]), Path(sys.argv[1])))
 """
 _WITHOUT = """
 import sys
@@ -151,6 +159,29 @@ def test_a_cluster_and_a_run_that_was_killed_come_to_the_same(tmp_path: Path, cl
     assert figures(on_cluster) == figures(resumed)
     assert not on_cluster.failed
     assert kept(there) == kept(here)
+
+
+def endless(data: Path, address: str) -> Pipeline:
+    """Return a pipeline whose fits on a cluster take hours, and may."""
+    return on(address, pipeline(data, endless={**ENDLESS, "time_limit_s": 3600}))
+
+
+@takes_minutes("a signal to a run on this machine is tried, and what ends the fits of its workers")
+def test_the_fits_of_a_run_that_is_interrupted_end(tmp_path: Path, cluster: str) -> None:
+    """On workers that know nothing of the run but the folder in which it waits."""
+    command = [sys.executable, "-c", _INTERRUPTED, str(tmp_path), cluster]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as run:
+        wait_until(lambda: fits_but_of(run.pid))
+        run.send_signal(signal.SIGINT)
+
+    wait_until(lambda: not fits_but_of(run.pid))
+    assert not list((tmp_path / "training").rglob(".workers-*"))
+
+
+def fits_but_of(run: int) -> set[int]:
+    """Return the processes of fits below this one, but for those of a run's own."""
+    fits = {pid for pid in descendants(os.getpid()) if "isolation.server" in command_of(pid) and os.getpgid(pid) == pid}
+    return fits - {*descendants(run)}
 
 
 @pytest.fixture

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
+from tasks.core.errors import RunnerError
 from tasks.core.isolation.client import run_isolated, stop_call_server
+from tasks.runners.worker_check import only_place_for_workers
 from tasks.train.evaluation.job import CandidateJob
 from tasks.train.evaluation.results import EvaluationResult, FoldResult
 from tasks.train.execution.units import Unit, run_unit
+from tests.processes import descendants
 from tests.train.conftest import LOGISTIC, sklearn_table
+from tests.train.test_isolation import wait_until
 
 Jobs = Callable[..., dict[str, CandidateJob]]
 
@@ -53,6 +59,30 @@ def test_a_fold_is_not_blamed_for_memory_that_those_before_it_left(
 def test_a_process_that_dies_after_its_folds_harms_none(run_folds: Callable[..., list[EvaluationResult]]) -> None:
     """Each of them has told its result."""
     assert [result.error for result in run_folds("die_after_all", 0, 1)] == [None, None]
+
+
+def test_a_unit_ends_on_a_worker_whose_run_has_ended(jobs: Jobs, tmp_path: Path) -> None:
+    """The run removes the folder in which it waits; a fit that would take hours is then killed, whatever its limit is."""
+    endless = {"estimator": "sklearn.svm.SVC", "params": {"C": 1e100, "tol": 1e-300}, "time_limit_s": 3600}
+    job = jobs(sklearn_table("breast_cancer"), candidates={"endless": endless})["endless"]
+    with only_place_for_workers(tmp_path) as left, only_place_for_workers(tmp_path) as place:
+        ends = Thread(target=_end_once_it_fits, args=(place,))
+        ends.start()
+        with pytest.raises(RunnerError, match="its run has ended"):
+            run_unit(Unit(job, "folds", (0,), place=place))
+        ends.join()
+
+        assert not left.exists()
+    wait_until(lambda: not _fits())
+
+
+def _end_once_it_fits(place: Path) -> None:
+    wait_until(_fits)
+    place.rmdir()
+
+
+def _fits() -> list[int]:
+    return [pid for pid in descendants(os.getpid()) if os.getpgid(pid) == pid]
 
 
 def test_what_saves_models_is_imported_once_for_all_judgements_and_for_no_fold(jobs: Jobs) -> None:

@@ -20,7 +20,7 @@ from tasks.core.checksums import link_file
 from tasks.core.errors import TableError
 from tasks.core.storage import DataFolder, fsync
 from tasks.core.tables import MANIFEST
-from tasks.runners.worker_check import FOR_WORKERS
+from tasks.runners.worker_check import remove_places
 
 _CURRENT = "current"
 KEPT = 2
@@ -83,8 +83,8 @@ class Versions:
 
     def sweep(self) -> None:
         """Remove what was staged and not committed, here or by workers, one of which may have gone on after its run had ended."""
-        for staged in (self.staged, *self.home.glob(f"{FOR_WORKERS}*")):
-            shutil.rmtree(staged, ignore_errors=True)
+        shutil.rmtree(self.staged, ignore_errors=True)
+        remove_places(self.home)
         for link in self.home.glob(f".{_CURRENT}.*"):
             link.unlink()
 

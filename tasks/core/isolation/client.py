@@ -79,13 +79,14 @@ def each_isolated(
     memory_mb: int | None = None,
     preload: tuple[str, ...] = (),
     extensions: tuple[str, ...] = (),
+    look: Callable[[], None] | None = None,
 ) -> Iterator[Call]:
     """Yield each value that a function yields, called as by `run_isolated`, in one process for all of them.
 
     Each has `time_s` seconds of its own. Where the process does not come to its end, that is the last call.
     """
     request = Request(pickle.dumps((function, arguments)), time_s, memory_mb, preload, extensions)
-    for ending in _endings(request):
+    for ending in _endings(request, look):
         if ending.how != "answered":
             yield _call(ending, request)
 

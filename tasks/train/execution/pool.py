@@ -7,8 +7,10 @@ import time
 from asyncio import CancelledError
 from collections import Counter, defaultdict, deque
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from threading import Lock
 from typing import Any
 from uuid import UUID
@@ -28,6 +30,7 @@ from tasks.core.isolation.client import CallServer, call_no_longer, stopping
 from tasks.core.isolation.worker import stop_workers
 from tasks.core.story import quiet_engine
 from tasks.runners.absence import LOOKS_EVERY_S, Absence
+from tasks.runners.worker_check import only_place_for_workers
 from tasks.runners.workers import check_workers, open_runner
 from tasks.train.evaluation.results import EvaluationResult
 from tasks.train.execution.shared_store import SharedStore
@@ -70,6 +73,8 @@ class Workers:
         url = runner.data_url if isinstance(runner, RemoteRunner) else None
         self._store = None if url is None else SharedStore.within(url)
         self._offered = False
+        self._waits = ExitStack()
+        self._place: Path | None = None
         self._offering, self._serving = Lock(), Lock()
         stopping.clear()
 
@@ -133,6 +138,7 @@ class Workers:
 
     def _submit(self, unit: Unit) -> PrefectFuture[Any]:
         self._offer(unit)
+        unit = replace(unit, place=self._place)
         before = [*unit.job.members, *([] if unit.kind == "folds" else [unit.job])]
         after: set[RunInput] = {each for job in before for each in self._folds[job.name]}
         future: PrefectFuture[Any] = self._opened().submit(
@@ -144,6 +150,8 @@ class Workers:
         """Put what every unit reads where the workers find it, once."""
         with self._offering:  # an interrupted run is closed by another thread, which is to find all that was put there
             self._opened()
+            if self._store is None and self._place is None and isinstance(self._runner, RemoteRunner):
+                self._place = self._waits.enter_context(only_place_for_workers(unit.job.training_set.path.parent))
             if self._store is not None and not self._offered:
                 self._offered = True
                 self._store.offer(unit.job)
@@ -201,6 +209,8 @@ class Workers:
 
     def close(self) -> None:
         """End the workers, and tell Prefect of the task runs that ended with one that was killed."""
+        with self._offering:
+            self._waits.close()  # what a worker of elsewhere is at ends by itself
         if stopping.is_set():
             self._stop_fits()  # before the workers: those that are threads would wait for their fits
         self._close_runner()

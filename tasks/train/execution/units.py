@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 from typing import Any, Literal
 
 from tasks.config.runners import RemoteRunner
 from tasks.core.isolation.client import Call, each_isolated, run_isolated
 from tasks.core.outcome import Failed
+from tasks.runners.worker_check import check_run
 from tasks.train.evaluation.job import CandidateJob
 from tasks.train.evaluation.results import (
     MODEL_FILE,
@@ -42,6 +45,8 @@ class Unit:
     parts: tuple[int, ...] = ()
     """Numbers of the folds, or of the share."""
     expected_s: float = 0.0
+    place: Path | None = None
+    """A folder that is there for as long as the run waits for the unit; None where a worker ends with its run."""
 
     @property
     def name(self) -> str:
@@ -105,64 +110,65 @@ def _run_parts(unit: Unit) -> Iterator[EvaluationResult]:
     job = unit.job
     match unit.kind:
         case "folds":
-            yield from _run_folds(job, unit.parts)
+            yield from _run_folds(unit, unit.parts)
         case "judge":
-            yield _judge(job)
+            yield _judge(unit)
         case "refit":
-            yield _refit(job)
+            yield _refit(unit)
         case _:
             for share in unit.parts:
-                point = _isolated(job, "tasks.train.evaluation.holdout:measure_share", share).outcome
+                point = _isolated(unit, "tasks.train.evaluation.holdout:measure_share", share).outcome
                 yield CurvePoint(share, job.fingerprint, error=point.message) if isinstance(point, Failed) else point
 
 
-def _run_folds(job: CandidateJob, folds: Sequence[int]) -> Iterator[FoldResult]:
+def _run_folds(unit: Unit, folds: Sequence[int]) -> Iterator[FoldResult]:
     """Yield the results of folds, of one process: a fork costs 45 ms, most of it for pages that a second fold finds there.
 
     A fold beyond the memory limit may be so by what those before it left there: it then begins another process.
     """
-    calls = _each_isolated(job, _FOLDS, folds)
+    calls = _each_isolated(unit, _FOLDS, folds)
     for number, (call, fold) in enumerate(zip(calls, folds, strict=False)):  # one more tells of a death after all
         if number and call.ended == "memory":
-            yield from _run_folds(job, folds[number:])
+            yield from _run_folds(unit, folds[number:])
             return
         result = call.outcome
         if isinstance(result, Failed):
-            result = FoldResult(fold, job.fingerprint, error=result.message)
+            result = FoldResult(fold, unit.job.fingerprint, error=result.message)
         yield replace(result, memory_mb=call.memory_mb, seconds=round(call.seconds, 3))
 
 
-def _judge(job: CandidateJob) -> HoldoutResult:
+def _judge(unit: Unit) -> HoldoutResult:
     """Return the judgement of a finalist; its importances are measured in a process of their own, and may be missing."""
-    call = _isolated(job, "tasks.train.evaluation.holdout:judge_finalist", preload=(_SAVES_MODELS,))
+    job, call = unit.job, _isolated(unit, "tasks.train.evaluation.holdout:judge_finalist", preload=(_SAVES_MODELS,))
     if isinstance(call.outcome, Failed):
         return HoldoutResult(job.fingerprint, error=call.outcome.message, memory_mb=call.memory_mb)
     judged: HoldoutResult = replace(call.outcome, memory_mb=call.memory_mb)
     if judged.error is not None or job.name == BASELINE:
         return judged
     measure = "tasks.train.evaluation.holdout:measure_importances"
-    importances = _isolated(job, measure, judged.types, preload=(_SAVES_MODELS,)).outcome
+    importances = _isolated(unit, measure, judged.types, preload=(_SAVES_MODELS,)).outcome
     if isinstance(importances, Failed):
         return replace(judged, warnings=(*judged.warnings, f"no importances: {importances.message}"))
     return replace(judged, importances=importances)
 
 
-def _refit(job: CandidateJob) -> Refit:
-    call = _isolated(job, "tasks.train.evaluation.holdout:refit_member", preload=(_SAVES_MODELS,))
+def _refit(unit: Unit) -> Refit:
+    job, call = unit.job, _isolated(unit, "tasks.train.evaluation.holdout:refit_member", preload=(_SAVES_MODELS,))
     if isinstance(call.outcome, Failed):
         return Refit(job.fingerprint, error=call.outcome.message, memory_mb=call.memory_mb)
     refit: Refit = replace(call.outcome, memory_mb=call.memory_mb)
     return refit
 
 
-def _isolated(job: CandidateJob, function: str, *arguments: object, preload: tuple[str, ...] = ()) -> Call:
+def _isolated(unit: Unit, function: str, *arguments: object, preload: tuple[str, ...] = ()) -> Call:
     """Return a call for a candidate, within the candidate's limits; forks to come share what is imported for it."""
-    return _named(job, run_isolated(function, _for_fits(job), *arguments, **_limits(job, preload)))
+    return _named(unit.job, run_isolated(function, _for_fits(unit.job), *arguments, **_limits(unit, preload)))
 
 
-def _each_isolated(job: CandidateJob, function: str, *arguments: object) -> Iterator[Call]:
+def _each_isolated(unit: Unit, function: str, *arguments: object) -> Iterator[Call]:
     """Yield a call for each value that a function yields for a candidate, within the candidate's limits."""
-    return (_named(job, call) for call in each_isolated(function, _for_fits(job), *arguments, **_limits(job)))
+    calls = each_isolated(function, _for_fits(unit.job), *arguments, **_limits(unit))
+    return (_named(unit.job, call) for call in calls)
 
 
 def _for_fits(job: CandidateJob) -> CandidateJob:
@@ -171,13 +177,14 @@ def _for_fits(job: CandidateJob) -> CandidateJob:
     return job.moved(training=plain)
 
 
-def _limits(job: CandidateJob, preload: tuple[str, ...] = ()) -> dict[str, Any]:
-    limits = job.candidate
+def _limits(unit: Unit, preload: tuple[str, ...] = ()) -> dict[str, Any]:
+    job, limits = unit.job, unit.job.candidate
     return {
         "time_s": limits.time_limit_s,
         "memory_mb": limits.memory_limit_mb,
         "preload": (*FITS, *job.preloaded, *preload),
         "extensions": tuple(job.metrics),
+        "look": None if unit.place is None else partial(check_run, unit.place),
     }
 
 
