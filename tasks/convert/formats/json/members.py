@@ -82,6 +82,12 @@ class _Members:
             raise InDoubtError from error
         return pc.replace_with_mask(texts, are_escaped, pa.array(decoded, pa.string()))
 
+    @cached_property
+    def wholes(self) -> pa.Int64Array:
+        """Return the same as whole numbers of 64 bits, null for what is none: of all columns at once, as texts are."""
+        are_whole = pa.array((self.kinds == _WHOLE)[self.order])
+        return pc.cast(pc.if_else(are_whole, self.texts, None), pa.int64())
+
     def columns(self) -> Iterator[tuple[str, int, slice]]:
         """Yield the name, the kinds and the place of the values of each key."""
         kinds = np.bitwise_or.reduceat(np.append(self.kinds[self.order], 0), self.bounds[:-1])
@@ -148,7 +154,7 @@ class _Reading:
         elif kinds == _TRUTH and is_free:
             found = pc.equal(texts, "true"), "bool"
         elif kinds == _WHOLE and is_free:
-            found = pc.cast(texts, pa.int64()), "int"
+            found = self.members.wholes[place], "int"
         elif kinds in (_NUMBER, _NUMBER | _WHOLE) and is_free:
             found = self._numbers(texts, new)
         elif kinds == _WHOLE | _TEXT and is_free:
