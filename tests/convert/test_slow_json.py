@@ -11,7 +11,6 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.json import columns, document, members, mixed
 from tasks.convert.formats.json import rows as rows_module
 from tasks.convert.formats.json import table as json_table
@@ -19,7 +18,6 @@ from tasks.convert.formats.json import types as json_types
 from tasks.convert.formats.json.names import SAMPLE_BYTES
 from tasks.convert.formats.json.shape import Beyond, Shape
 from tasks.convert.formats.json.table import SAMPLE_LINES
-from tasks.convert.formats.json.texts import values_at
 from tasks.convert.parts.part import rewrite_part
 from tasks.convert.schema.types import TypeName
 from tasks.convert.schema.values import infer_type
@@ -292,7 +290,7 @@ def test_a_key_of_lines_like_others_is_not_looked_at_again(monkeypatch: pytest.M
 
 
 def test_no_list_of_lists_is_read_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However deep, where its elements are texts or whole numbers: a list for each level of each record takes Python long."""
+    """However deep, where its elements are texts or whole numbers: Python would make a list for each level of each record."""
     read: list[object] = []
     monkeypatch.setattr(columns, "values_at", lambda *place: read.append(place))
     deep: Any = 7
@@ -306,16 +304,3 @@ def test_no_list_of_lists_is_read_by_itself(tmp_path: Path, monkeypatch: pytest.
     told = {name: json.dumps(value) for name, value in records[0].items()} | {"n": 0}
     assert (table.rows_rejected, read_rows(tmp_path)[0]) == (0, told)
     assert not read
-
-
-def test_few_lists_and_objects_are_held_at_once() -> None:
-    """Of many Python looks again and again for what is garbage among all that a process holds; of lines that have few, many are read."""
-    some = [{"n": 1, "l": [[1.5]] * 40, "o": {}}] * ROWS
-    data = "\n".join(map(json.dumps, some))
-
-    pieces = list(values_at(ByteView.of(data.encode()), ["l"]))
-
-    assert [value for piece in pieces for value in piece] == [each["l"] for each in some]
-    assert max(map(len, pieces)) <= FEW
-    flat = list(values_at(ByteView.of(b'{"n": 1.5}\n' * ROWS), ["n"]))
-    assert len(flat) <= FEW

@@ -287,8 +287,8 @@ def _are_whole(data: np.ndarray, starts: np.ndarray, stops: np.ndarray, are_numb
     """Return which values are whole numbers of 64 bits, written as Python writes them; others may be these too."""
     places = np.flatnonzero(are_numbers)
     first, last = starts[places], stops[places]
-    marks = np.flatnonzero((data == _POINT) | ((data | _SMALL) == _POWER))
-    is_whole = np.searchsorted(marks, first) == np.searchsorted(marks, last)
+    marks = np.append(np.flatnonzero((data == _POINT) | ((data | _SMALL) == _POWER)), len(data))
+    is_whole = marks[np.searchsorted(marks, first)] >= last
     is_whole &= last - first <= _MOST_DIGITS
     is_whole &= (data[first] != _MINUS) | (data[first + 1] != _ZERO)
     whole: np.ndarray = places[is_whole]

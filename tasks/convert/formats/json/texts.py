@@ -14,10 +14,7 @@ import pyarrow.compute as pc
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.json.shape import InDoubtError
 
-_LINES, _INNER = (
-    1_000,
-    500,
-)  # lines that are decoded at once, and lists and objects: of more Python looks for what is garbage
+_LINES = 1_000  # decoded at once: of many more Python would look for what is garbage
 _CONTROL = r"[\x00-\x1f]"
 _ESCAPED = (("\\", "\\\\"), ('"', '\\"'))
 
@@ -36,9 +33,7 @@ def values_at(window: ByteView, path: Sequence[str], within: Sequence[str] | Non
     try:
         line = msgspec.defstruct("Line", [("value", Any, None)], rename={"value": path[0]})  # a key without a quote
         decoder = msgspec.json.Decoder(line)
-        inner = sum(window.buffer.count(each, window.start, window.stop) for each in (b"[", b"{"))
-        step = min(max(_INNER * (len(window.line_ends) + 1) // max(inner, 1), 1), _LINES)
-        for start, stop in pairwise((0, *(window.line_ends[step::step] + 1).tolist(), len(window))):
+        for start, stop in pairwise((0, *(window.line_ends[_LINES::_LINES] + 1).tolist(), len(window))):
             found = [_walk(_value_of(each), path[1:]) for each in decoder.decode_lines(window.view[start:stop])]
             yield found if within is None else [_walk(each, within) for elements in found for each in elements or ()]
     except (msgspec.DecodeError, ValueError) as error:
