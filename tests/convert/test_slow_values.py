@@ -54,6 +54,7 @@ def odd_columns(rows: int) -> dict[str, pa.Array]:
         "lists": pa.array([[n, None] for n in range(rows)]),
         "times": pa.array([[AT], []] * (rows // 2)),
         "objects": pa.array([[{"a": n, "b": ["x", "y"]}] for n in range(rows)]),
+        "fine": pa.array([[n * 1001] for n in range(rows)], pa.list_(pa.timestamp("ns"))),
         "map": pa.array([[("k", n)] for n in range(rows)], pa.map_(pa.string(), pa.int64())),
     }
 
@@ -79,6 +80,7 @@ def test_no_row_and_no_list_of_parquet_is_written_by_itself(tmp_path: Path, call
             "lists": "[2, null]",
             "times": f'["{AT}"]',
             "objects": '[{"a": 2, "b": ["x", "y"]}]',
+            "fine": '["1970-01-01 00:00:00.000002002"]',
             "map": '[["k", 2]]',
         }
     )

@@ -16,7 +16,7 @@ from tasks.core.imports import import_once
 _PLAIN = r'^[^"\\\x00-\x1f]*$'
 _ESCAPED, _LEAST_PRINTED = b'"\\', 0x20
 _LEAST_PLAIN, _MOST_WHOLE, _MOST_PLAIN = 1e-4, 1e9, 1e10  # between these a kernel writes floats as Python does
-_NO_PART = r"\.0+$"
+_NO_PART, _NO_NANOSECONDS = r"\.0+$", (r"(\.\d{6})000$", r"\1")
 _PARTS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}  # of a second
 _FAR = 250_000_000_000  # seconds: some thousand years are told alike
 _ZONES = {None: "", "UTC": "+00:00"}
@@ -180,9 +180,13 @@ def _write_structs(structs: pa.StructArray) -> pa.Array | None:
 
 def _write_moments(moments: pa.TimestampArray) -> pa.Array | None:
     """Return times as Python writes them; None where their zone is another than UTC, or microseconds do not hold them."""
-    if moments.type.tz not in _ZONES or moments.type.unit == "ns":
+    if moments.type.tz not in _ZONES:
         return None
     local = moments.cast(pa.timestamp(moments.type.unit))
+    if moments.type.unit == "ns":
+        texts = pc.replace_substring_regex(local.cast(pa.string()), _NO_PART, "")
+        texts = pc.replace_substring_regex(texts, *_NO_NANOSECONDS)
+        return pc.binary_join_element_wise('"', texts, _ZONES[moments.type.tz], '"', "")
     try:
         texts = local.cast(pa.timestamp("us")).cast(pa.timestamp("s")).cast(pa.string())
     except pa.ArrowInvalid:  # some have parts of a second
