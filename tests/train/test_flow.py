@@ -102,7 +102,7 @@ def test_a_second_run_starts_no_process(tmp_path: Path, trained: Trained) -> Non
 async def test_the_stage_fails_when_every_candidate_failed(tmp_path: Path) -> None:
     """A dummy alone is no success."""
     with pytest.raises(StageError, match=r"every candidate failed; correct them.*\n.*n_neighbors = 5000"):
-        await train(pipeline(tmp_path, neighbors=NEIGHBORS), tmp_path)
+        await train(pipeline(tmp_path, None, neighbors=NEIGHBORS), tmp_path)
 
 
 async def test_a_damaged_champion_ends_the_stage_before_the_fits(tmp_path: Path) -> None:
