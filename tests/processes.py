@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 
 import psutil
@@ -26,6 +27,13 @@ def command_of(process: int) -> str:
     with suppress(psutil.NoSuchProcess):
         return " ".join(psutil.Process(process).cmdline())
     return ""
+
+
+def is_fit(process: int) -> bool:
+    """Tell whether a process is a call that its server has forked, as fits are: each leads a group of its own."""
+    with suppress(ProcessLookupError):
+        return "isolation.server" in command_of(process) and os.getpgid(process) == process
+    return False
 
 
 def name_of(process: int) -> str:

@@ -28,7 +28,7 @@ from tasks.train.evaluation.leaderboard import Leaderboard
 from tasks.train.evaluation.leaderboard_file import read_leaderboard
 from tasks.train.registry import list_versions, load_model, read_champion
 from tests.clusters import dask_cluster
-from tests.processes import command_of, descendants
+from tests.processes import descendants, is_fit
 from tests.stores import serving_s3
 from tests.thorough import takes_minutes
 from tests.train.conftest import LOGISTIC, Trained, sklearn_table, training, write_table
@@ -180,8 +180,7 @@ def test_the_fits_of_a_run_that_is_interrupted_end(tmp_path: Path, cluster: str)
 
 def fits_but_of(run: int) -> set[int]:
     """Return the processes of fits below this one, but for those of a run's own."""
-    fits = {pid for pid in descendants(os.getpid()) if "isolation.server" in command_of(pid) and os.getpgid(pid) == pid}
-    return fits - {*descendants(run)}
+    return {pid for pid in descendants(os.getpid()) - descendants(run) if is_fit(pid)}
 
 
 @pytest.fixture

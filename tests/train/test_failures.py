@@ -36,7 +36,7 @@ from tasks.train.evaluation.holdout import judge_finalist
 from tasks.train.evaluation.job import plan_jobs
 from tasks.train.evaluation.leaderboard import Leaderboard
 from tests.flows.test_ui import needs_chromium, page
-from tests.processes import command_of, descendants, is_running
+from tests.processes import command_of, descendants, is_fit, is_running
 from tests.thorough import ALL, takes_minutes
 from tests.train.conftest import LOGISTIC, write_table
 from tests.train.test_flow import NEIGHBORS, names, pipeline
@@ -93,7 +93,7 @@ def killing_the_last(number: signal.Signals) -> Iterator[None]:
     def watch() -> None:
         while not done.wait(0.1):
             for fit in descendants(os.getpid()) if left.is_set() else ():
-                if os.getpgid(fit) == fit and "isolation.server" in command_of(fit):
+                if is_fit(fit):
                     os.kill(fit, number)
                     return
 

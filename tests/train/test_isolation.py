@@ -23,7 +23,7 @@ from tasks.core.isolation.process import THREAD_VARIABLES
 from tasks.core.outcome import Failed
 from tasks.train.evaluation.job import CandidateJob
 from tasks.train.execution.units import FITS, Unit, run_unit
-from tests.processes import command_of, descendants, is_running
+from tests.processes import descendants, is_fit, is_running
 from tests.train.conftest import sklearn_table
 
 Jobs = Callable[..., dict[str, CandidateJob]]
@@ -158,7 +158,7 @@ def test_a_fit_has_one_thread_whatever_its_candidate_asks_for(jobs: Jobs) -> Non
         while not done.wait(0.01):
             for pid in descendants(os.getpid()):
                 with suppress(OSError):  # it may end meanwhile
-                    if os.getpgid(pid) == pid and "isolation.server" in command_of(pid):
+                    if is_fit(pid):
                         counts.add(len(list(Path(f"/proc/{pid}/task").iterdir())))
 
     counter = threading.Thread(target=count)

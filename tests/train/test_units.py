@@ -16,7 +16,7 @@ from tasks.runners.worker_check import only_place_for_workers
 from tasks.train.evaluation.job import CandidateJob
 from tasks.train.evaluation.results import EvaluationResult, FoldResult
 from tasks.train.execution.units import Unit, run_unit
-from tests.processes import descendants
+from tests.processes import descendants, is_fit
 from tests.train.conftest import LOGISTIC, sklearn_table
 from tests.train.test_isolation import wait_until
 
@@ -82,7 +82,7 @@ def _end_once_it_fits(place: Path) -> None:
 
 
 def _fits() -> list[int]:
-    return [pid for pid in descendants(os.getpid()) if os.getpgid(pid) == pid]
+    return [pid for pid in descendants(os.getpid()) if is_fit(pid)]
 
 
 def test_what_saves_models_is_imported_once_for_all_judgements_and_for_no_fold(jobs: Jobs) -> None:
