@@ -99,7 +99,7 @@ async def _predict_given(asked: dict[str, Any], runner: Runner | None, folder: D
             here: Prediction = await predict_input(**asked)
             return here
         with ExitStack() as awaited:
-            place = await asyncio.to_thread(awaited.enter_context, place_for_workers(folder.root))
+            place = await asyncio.to_thread(awaited.enter_context, place_for_workers(folder.root, held=False))
             try:
                 there: Prediction = (await workers.run(predict_input, **asked, awaited_at=place)).value
             finally:

@@ -78,14 +78,21 @@ def make_own_folder(place: Path) -> Path:
 
 def check_run(place: Path) -> None:
     """Raise RunnerError on a worker where its run has ended, which has then removed the folder in which it waited."""
-    if not place.is_dir():
-        raise RunnerError(f"{this_worker()}: its run has ended")
+    try:
+        place.stat()
+    except FileNotFoundError:
+        raise RunnerError(f"{this_worker()}: its run has ended") from None
+    except OSError:  # storage that does not answer for a moment is no run that has ended
+        return
 
 
 @contextmanager
-def place_for_workers(home: Path) -> Iterator[Path]:
-    """Yield a new folder in which workers make what the run then takes; one that a killed run left is removed by the next."""
-    place = home / f"{_FOR_WORKERS}{uuid4().hex[:8]}.{os.getpid()}.part"
+def place_for_workers(home: Path, *, held: bool = True) -> Iterator[Path]:
+    """Yield a new folder in which workers make what the run then takes; one that a killed run left, the next one removes that holds `home`.
+
+    Where no run holds `home`, its name tells whose it is, for `clean` on this machine to remove it once that process is gone.
+    """
+    place = home / f"{_FOR_WORKERS}{uuid4().hex[:8]}{'' if held else f'.{os.getpid()}.part'}"
     place.mkdir(parents=True)
     place.chmod(0o777)  # workers may be of another user
     try:
@@ -133,6 +140,6 @@ def expected_of_workers(root: Path | None, extensions: Iterable[str] = ()) -> It
     if root is None:
         yield Expected(environment)
         return
-    with place_for_workers(root) as folder:
+    with place_for_workers(root, held=False) as folder:
         (folder / _ASKED).write_bytes(b"")
         yield Expected(environment, folder, root, cure_of(root))

@@ -333,4 +333,4 @@ def killing_within(home: Path, seed: int, process: int | None = None) -> Iterato
 
 def staging(home: Path) -> list[int]:
     """Return the workers that have begun to stage in a table's folder."""
-    return [int(path.name.split("-")[-2]) for path in home.glob(".workers-*.part/*-*") if any(path.iterdir())]
+    return [int(path.name.split("-")[-2]) for path in home.glob(".workers-*/*-*") if any(path.iterdir())]

@@ -112,6 +112,9 @@ def test_no_record_with_escapes_is_divided_where_a_block_ends(odd: str, end: str
         '1,"\n"a\n#x\nb",1\n1,2\n',  # the record above ends in the line in which the field begins
         '1,2\n"a\n,\n1,2\n1,"\n#c\n1,2\n1,"\n1,2\n',  # the lines of which are records
         '1,"2,3\n"a\\"\nb",1\n1,2\n',
+        '1,"\n"\\"\n#c\nb",1\n1,2\n',  # whose quotes are paired where it is open, as one is escaped
+        '1,"\n"\\"\n1,\\"\nb",1\n1,2\n',
+        '1,"\n"\\"\n"x\\"y",5\nb",1\n1,2\n',
     ],
 )
 def test_what_stands_in_a_field_is_the_same_where_a_block_ends(text: str, held: int | None) -> None:

@@ -10,7 +10,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from tasks.config import Column
-from tasks.convert.schema import spelling
+from tasks.convert.schema import shapes, spelling
 from tasks.convert.schema.shapes import Shape, count_shapes
 from tasks.core.errors import TableError
 from tests.convert.conftest import api_source, files_source, land, make_table, read_rows, write_files
@@ -192,9 +192,11 @@ def test_shapes_are_counted_over_all_texts() -> None:
     }
 
 
-def test_what_is_too_long_to_be_a_number_is_not_looked_at() -> None:
-    """It counts among the rare ones, whose texts nobody reads; where most are so long there is no shape."""
-    long = "x" * 257
+@pytest.mark.parametrize("joined", [2**28, 0])
+def test_what_is_too_long_to_be_a_number_is_not_looked_at(monkeypatch: pytest.MonkeyPatch, joined: int) -> None:
+    """It counts among the rare ones, whose texts nobody reads; where most are so long there is no shape. Of many all are cut short first."""
+    monkeypatch.setattr(shapes, "_JOINED_BYTES", joined)
+    long = "1" * 300
     few, most = pa.chunked_array([["1,5", long, None, "", "2,5"]]), pa.chunked_array([["1,5", long, long, None]])
 
     assert {name: tuple(each) for name, each in count_shapes({"few": few})["few"].items()} == {

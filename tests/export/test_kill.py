@@ -123,8 +123,8 @@ class PostgresqlTable:
 @pytest.mark.parametrize(
     "kind",
     [
-        pytest.param("file", marks=ALIKE),
-        "sqlite",
+        "file",
+        pytest.param("sqlite", marks=ALIKE),
         pytest.param("delta", marks=ALIKE),
         pytest.param("postgresql", marks=[needs_postgresql, ALIKE]),
     ],

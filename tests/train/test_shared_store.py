@@ -7,12 +7,14 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import fsspec
 import pytest
 
-from tasks.core.errors import TrainingError
+from tasks.core.errors import RunnerError, TrainingError
 from tasks.runners.dask import DaskRunner
+from tasks.runners.worker_check import check_run
 from tasks.train.evaluation.folds import evaluate_fold
 from tasks.train.evaluation.holdout import judge_finalist, measure_importances
 from tasks.train.evaluation.job import CandidateJob
@@ -92,6 +94,34 @@ def test_what_was_put_there_in_part_is_deleted(jobs: Jobs, tmp_path: Path, monke
     workers.close()
 
     assert list((tmp_path / "store").iterdir()) == []
+
+
+def test_a_worker_sees_whether_its_run_waits(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each unit is told of a folder of the data folder that is there until the run ends, whichever workers come and go; of a store it is told nothing."""
+    given: list[Unit] = []
+
+    class Opened:
+        def submit(self, _task: object, parameters: dict[str, Any], **_: object) -> None:
+            given.append(parameters["unit"])
+
+    job = jobs(sklearn_table("iris"))["logistic"]
+    workers = Workers(DaskRunner(address="tcp://127.0.0.1:9"))
+    monkeypatch.setattr(workers, "_opened", Opened)
+
+    workers._submit(Unit(job, "folds", (0,)))
+    workers._close_runner()
+    workers._submit(Unit(job, "judge"))
+
+    (place,) = {unit.place for unit in given}
+    assert place is not None
+    assert place.parent == job.training_set.path.parent
+    assert not place.name.endswith(".part")  # of which `clean` of another machine knows no process
+    check_run(place)
+    workers.close()
+    with pytest.raises(RunnerError, match="its run has ended"):
+        check_run(place)
+    place.symlink_to(place)
+    check_run(place)  # which cannot be asked for, as storage that does not answer: it may be there
 
 
 def test_rows_are_fetched_once_and_checked(jobs: Jobs, store: SharedStore, tmp_path: Path) -> None:

@@ -29,6 +29,8 @@ _WITHIN_NUMBERS = bytes(byte in b"0123456789.,'/:" for byte in range(256))
 _MOST_BYTES = 256
 """Of a text that may be a number, a date or a word for a truth: of longer ones, which may have megabytes, none is looked at."""
 
+_JOINED_BYTES = 2**28
+
 
 class Shape(NamedTuple):
     """How many texts of a shape there are, and one of them."""
@@ -53,7 +55,10 @@ def count_shapes(columns: Mapping[str, pa.ChunkedArray]) -> dict[str, dict[str, 
 
 def _count_together(columns: Sequence[pa.ChunkedArray]) -> list[dict[str, Shape]]:
     """Return the shapes of each of some columns, nothing of one most of whose texts are words."""
-    texts = pa.concat_arrays([chunk for column in columns for chunk in column.chunks] or [pa.array([], pa.string())])
+    chunks = [chunk for column in columns for chunk in column.chunks] or [pa.array([], pa.string())]
+    if sum(chunk.nbytes for chunk in chunks) > _JOINED_BYTES:
+        chunks = [_shorten(chunk) for chunk in chunks]
+    texts = pa.concat_arrays(chunks)
     filled = texts.drop_null()
     totals = np.array([len(column) - column.null_count for column in columns])
     is_written = _may_be_written(texts, filled, totals)
@@ -72,6 +77,11 @@ def _count_together(columns: Sequence[pa.ChunkedArray]) -> list[dict[str, Shape]
     for number, place, order, shape in _count_each(filled, of_column, encoded, len(columns)):
         add_shape(counted[number], f"{named[place]}{_ORDERS[order]}", shape)
     return [_find_usual(found, total) for found, total in zip(counted, totals.tolist(), strict=True)]
+
+
+def _shorten(texts: pa.StringArray) -> pa.StringArray:
+    """Return texts with one that is just too long to be looked at in the place of each that is: all of them may be more than one array holds."""
+    return pc.if_else(pc.greater(pc.binary_length(texts), _MOST_BYTES), "x" * (_MOST_BYTES + 1), texts)
 
 
 def _count_each(

@@ -200,7 +200,8 @@ def _cut_lines(block: ByteView, head: Head, reading: Reading, *, final: bool) ->
             return Cut(block, block), ()
     views = [] if quoting.is_plain else [quoting.rewrite_lines(block, may_be_open=not final)]
     plain = views[0].plain if views else block
-    if final or (views and (not quote or are_paired(plain.to_numpy(), quoting.quote, delimiter))):
+    is_whole = views and views[0].is_closed and (not quote or are_paired(plain.to_numpy(), quoting.quote, delimiter))
+    if final or is_whole:
         return Cut(plain, block), views
     raw, width = block if views else None, len(head.names)
     records = Records(plain, head.dialect, raw=raw, width=width)

@@ -78,6 +78,12 @@ class Rewritten:
     quote: str
     quoted: np.ndarray | None = None
 
+    @property
+    def is_closed(self) -> bool:
+        """Return whether no quoted field is open behind the last line."""
+        text, begins, ends = self._fields
+        return not len(begins) or int(ends[len(begins) - 1]) < len(text)
+
     def are_apart(self, lines: np.ndarray) -> np.ndarray:
         """Return which of these lines begin in no quoted field, be it that of the one below the last."""
         text, begins, ends = self._fields
