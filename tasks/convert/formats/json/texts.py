@@ -9,14 +9,13 @@ from typing import Any
 
 import msgspec
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.json.shape import InDoubtError
+from tasks.convert.schema.written import write_json
 
 _LINES = 1_000  # decoded at once: of many more Python would look for what is garbage
-_CONTROL = r"[\x00-\x1f]"
-_ESCAPED = (("\\", "\\\\"), ('"', '\\"'))
+_WRITTEN_ALIKE = (pa.types.is_string, pa.types.is_integer, pa.types.is_boolean)  # whatever way a file writes them
 
 _value_of = attrgetter("value")
 
@@ -49,26 +48,8 @@ def _walk(value: Any, path: Sequence[str]) -> Any:
 
 
 def join_lists(lists: pa.ListArray) -> pa.Array | None:
-    """Return lists of texts, whole numbers or truth values, or of such lists, as JSON texts; None where Python has to write them."""
-    elements = lists.values
-    if pa.types.is_list(elements.type):
-        elements = join_lists(elements)
-        return None if elements is None else _join(lists, elements)
-    if pa.types.is_string(elements.type):
-        if pc.any(pc.match_substring_regex(elements, _CONTROL)).as_py():
-            return None
-        for plain, escaped in _ESCAPED:
-            elements = pc.replace_substring(elements, plain, escaped)
-        elements = pc.binary_join_element_wise('"', elements, '"', "")
-    elif pa.types.is_integer(elements.type) or pa.types.is_boolean(elements.type):
-        elements = pc.cast(elements, pa.string())
-    else:
-        return None
-    return _join(lists, elements)
-
-
-def _join(lists: pa.ListArray, elements: pa.Array) -> pa.Array:
-    """Return lists of elements that are written already."""
-    elements = pc.fill_null(elements, "null")
-    written = pa.ListArray.from_arrays(lists.offsets, elements, mask=lists.is_null() if lists.null_count else None)
-    return pc.binary_join_element_wise("[", pc.binary_join(written, ", "), "]", "")
+    """Return lists of texts, whole numbers or truth values, or of such lists, as JSON texts; None where Python has to write them as they stand."""
+    element = lists.type
+    while pa.types.is_list(element):
+        element = element.value_type
+    return write_json(lists) if any(are(element) for are in _WRITTEN_ALIKE) else None
