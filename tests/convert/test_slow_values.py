@@ -12,6 +12,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pyarrow as pa
@@ -57,6 +58,19 @@ def odd_columns(rows: int) -> dict[str, pa.Array]:
         "fine": pa.array([[n * 1001] for n in range(rows)], pa.list_(pa.timestamp("ns"))),
         "map": pa.array([[("k", n)] for n in range(rows)], pa.map_(pa.string(), pa.int64())),
     }
+
+
+def lengths_given(monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str) -> list[int]:
+    """Return how many values a function of a module is given, call by call, from now on."""
+    lengths: list[int] = []
+    function = getattr(module, name)
+
+    def counted(texts: Any, *arguments: Any, **options: Any) -> Any:
+        lengths.append(len(texts))
+        return function(texts, *arguments, **options)
+
+    monkeypatch.setattr(module, name, counted)
+    return lengths
 
 
 def test_no_row_and_no_list_of_parquet_is_written_by_itself(tmp_path: Path, calls: Counter[str]) -> None:
@@ -162,14 +176,7 @@ def test_no_whole_number_is_taken_for_a_decimal_as_others_are_none(monkeypatch: 
 
 def test_only_numbers_with_rare_units_are_matched(monkeypatch: pytest.MonkeyPatch) -> None:
     """What often stands around numbers is judged once, however many there are around others."""
-    matched: list[int] = []
-    strip = affixes._strip_others
-
-    def counted(texts: pa.Array, *arguments: Any, **options: Any) -> Any:
-        matched.append(len(texts))
-        return strip(texts, *arguments, **options)
-
-    monkeypatch.setattr(affixes, "_strip_others", counted)
+    matched = lengths_given(monkeypatch, affixes, "_strip_others")
     texts = pa.array([f"{n} x{n}" if n % 3 else f"{n} km" for n in range(ROWS)])
 
     numbers, taken = affixes.strip_numbers(texts, Column(type="int", strip=True))
@@ -285,14 +292,7 @@ def test_how_columns_are_named_is_not_told_of_each(tmp_path: Path, calls: Counte
 
 def test_each_different_text_is_told_once_and_no_plain_digits_are_matched(monkeypatch: pytest.MonkeyPatch) -> None:
     """Be two of three values one text that is no number: a pattern is asked of that alone."""
-    matched: list[int] = []
-    match = pc.match_substring_regex
-
-    def counted(texts: Any, *options: Any, **named: Any) -> Any:
-        matched.append(len(texts))
-        return match(texts, *options, **named)
-
-    monkeypatch.setattr(pc, "match_substring_regex", counted)
+    matched = lengths_given(monkeypatch, pc, "match_substring_regex")
     texts = pa.chunked_array([pa.array([f"{n}" if n % 3 == 0 else "x" for n in range(ROWS)])])
 
     cast = cast_texts(texts, "int")
@@ -354,14 +354,7 @@ def test_a_number_behind_a_blank_is_none_the_less_one(tmp_path: Path, calls: Cou
 
 def test_columns_of_one_type_are_cast_together(monkeypatch: pytest.MonkeyPatch) -> None:
     """Those with texts that are none are matched once, however many; each is what it is by itself."""
-    matched: list[int] = []
-    cast_different = values._cast_different
-
-    def counted(texts: pa.Array, *kind: Any) -> Any:
-        matched.append(len(texts))
-        return cast_different(texts, *kind)
-
-    monkeypatch.setattr(values, "_cast_different", counted)
+    matched = lengths_given(monkeypatch, values, "_cast_different")
     texts = ["5", "x", None, " 7 ", "NA", "1.50", "+8", "007", "1e3", "-0x1F", "2013-01-05", "true"]
     columns = {
         f"c{n}": pa.chunked_array([[texts[0]] * 3, [texts[n % k] for k in range(1, 13)]], pa.string())
@@ -383,14 +376,7 @@ def test_columns_of_one_type_are_cast_together(monkeypatch: pytest.MonkeyPatch) 
 
 def test_whole_numbers_of_all_columns_are_judged_together(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether a float would hold them; where one is beyond, each is judged."""
-    judged: list[int] = []
-    min_max = pc.min_max
-
-    def counted(numbers: pa.ChunkedArray) -> pa.StructScalar:
-        judged.append(len(numbers))
-        return min_max(numbers)
-
-    monkeypatch.setattr(pc, "min_max", counted)
+    judged = lengths_given(monkeypatch, pc, "min_max")
     columns = {f"c{n}": pa.chunked_array([[n, None, -n]]) for n in range(FEW)}
     columns["none"] = pa.chunked_array([[None]], pa.int64())
     own = dict.fromkeys(columns, "int") | {"text": "string"}
@@ -403,14 +389,7 @@ def test_whole_numbers_of_all_columns_are_judged_together(monkeypatch: pytest.Mo
 
 def test_no_pattern_is_asked_of_words_among_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Their first letter tells that they are none, and their bytes that they are shown as they stand."""
-    asked: list[int] = []
-    match = pc.match_substring_regex
-
-    def counted(texts: Any, *arguments: Any, **options: Any) -> Any:
-        asked.append(len(texts))
-        return match(texts, *arguments, **options)
-
-    monkeypatch.setattr(pc, "match_substring_regex", counted)
+    asked = lengths_given(monkeypatch, pc, "match_substring_regex")
     texts = pa.chunked_array([[f"x{n}" if n % 3 else str(n) for n in range(ROWS)]])
 
     cast = cast_texts(texts, "int")
@@ -422,14 +401,7 @@ def test_no_pattern_is_asked_of_words_among_numbers(monkeypatch: pytest.MonkeyPa
 
 def test_the_shapes_of_columns_of_few_rows_are_counted_together(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each has those that it has by itself, in the same order, be others words or null."""
-    looked: list[int] = []
-    shapes_of = shapes._shapes_of
-
-    def counted(texts: pa.StringArray) -> pa.StringArray:
-        looked.append(len(texts))
-        return shapes_of(texts)
-
-    monkeypatch.setattr(shapes, "_shapes_of", counted)
+    looked = lengths_given(monkeypatch, shapes, "_shapes_of")
     odd = [
         ["13/1/2024", "1/13/2024", None],
         ["word", "or", "two"],

@@ -147,6 +147,13 @@ class ByteView:
         return self.lines + alone - bool(last_is_counted)
 
 
+def mark(places: np.ndarray, size: int) -> np.ndarray:
+    """Return of so many places whether each is one of these."""
+    is_marked = np.zeros(size, dtype=bool)
+    is_marked[places] = True
+    return is_marked
+
+
 class Marks:
     """Some places of bytes: how many of them stand before any other is told by counting bits, in a tenth of the time of a search among them."""
 
@@ -160,9 +167,7 @@ class Marks:
     @classmethod
     def of_places(cls, places: np.ndarray, size: int) -> Marks:
         """Return these places of so many bytes as marked."""
-        is_marked = np.zeros(size, dtype=bool)
-        is_marked[places] = True
-        return cls(is_marked)
+        return cls(mark(places, size))
 
     def count_before(self, places: np.ndarray) -> np.ndarray:
         """Return how many are marked before each of the places."""

@@ -18,13 +18,6 @@ class NextPlaces:
     def __init__(self, is_place: np.ndarray) -> None:
         self._marks, self._places = Marks(is_place), np.append(np.flatnonzero(is_place), len(is_place))
 
-    @classmethod
-    def of(cls, places: np.ndarray, count: int) -> NextPlaces:
-        """Return these of so many."""
-        is_place = np.zeros(count, dtype=bool)
-        is_place[places] = True
-        return cls(is_place)
-
     def find(self, places: np.ndarray) -> np.ndarray:
         """Return the first of them that is not before each of these; the one behind all where there is none."""
         found: np.ndarray = self._places.take(self._marks.count_before(places))

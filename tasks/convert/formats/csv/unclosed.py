@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tasks.convert.files.byte_view import mark
 from tasks.convert.formats.csv.alone import LinesAlone
 from tasks.convert.formats.csv.places import NextPlaces, follow
 from tasks.convert.formats.csv.quotes import are_between
@@ -47,7 +48,7 @@ def find_unclosed(laid: LaidLines, width: int) -> Unclosed:
     """
     lines, quoted, count = laid.alone, laid.alone.filled, len(laid.starts)
     is_first = laid.is_first[quoted]
-    begins = np.where(is_first, NextPlaces.of(laid.doubtful, count).find(quoted), quoted)
+    begins = np.where(is_first, NextPlaces(mark(laid.doubtful, count)).find(quoted), quoted)
     is_last = begins == count
     first = np.minimum(begins, count - 1)
     below = lines.find_ends(first)
