@@ -159,6 +159,16 @@ def test_a_page_that_would_be_too_large_shows_fewer_columns(tmp_path: Path, monk
     assert len(page.encode()) <= 5_000
 
 
+@pytest.mark.parametrize("columns", [["x", "x"], ["x", None], [None, "x"], [None, None], ["x", "y"]])
+def test_rejects_have_the_column_of_their_reason(tmp_path: Path, columns: list[str | None]) -> None:
+    """Where some have none, or all the same one."""
+    misfits = make_misfits(make_records([2, 3], ["a", "b"]), "no number", columns)
+
+    write_rejects(tmp_path / "r.parquet", "rows", "inbox/a.csv", misfits)
+
+    assert pq.read_table(tmp_path / "r.parquet")["column"].to_pylist() == columns
+
+
 def test_rejects_have_examples_by_reason(tmp_path: Path) -> None:
     """The most frequent reasons come first, each with three of its rows, cut."""
     records = make_records([*range(2, 7), 9], [*["z" * 200] * 5, HOSTILE], [0] * 6)

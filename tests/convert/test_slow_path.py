@@ -296,8 +296,7 @@ def test_reasons_that_come_once_are_not_counted_one_by_one(size: int) -> None:
     again = find_repeated(array)
     blocks = [count_reasons(pa.chunked_array([array[:900]])), count_reasons(pa.chunked_array([array[900:]]))]
 
-    if size < 600:  # of longer ones the first words are looked at
-        assert sorted(array.take(pa.array(again)).to_pylist()) == sorted(2 * texts[ROWS:])
+    assert sorted(array.take(pa.array(again)).to_pylist()) == sorted(2 * texts[ROWS:])
     assert list(most_common(blocks).items()) == [(text, 2) for text in texts[ROWS:]][:REASONS_KEPT]
 
 

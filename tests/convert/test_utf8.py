@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.convert.schema.utf8 import find_undecodable, write_undecodable
+from tasks.convert.schema.utf8 import bytes_of, enclose, find_undecodable, write_undecodable
 
 _PARTS = [
     *("a", "\n", "é", "€", "😀"),
@@ -24,3 +25,15 @@ def test_what_is_no_utf8_is_written_as_python_writes_it(parts: list[str | bytes]
     written = write_undecodable(view, find_undecodable(view)).tobytes().decode()
 
     assert written == data.decode("utf-8", "backslashreplace")
+
+
+@given(st.lists(st.none() | st.text(max_size=8)), st.integers(0, 3), st.text(max_size=3), st.text(max_size=3))
+def test_texts_are_enclosed_each(texts: list[str | None], start: int, before: str, behind: str) -> None:
+    """Wherever their array begins; null stays null."""
+    some = pa.array(texts, pa.string())[start:]
+
+    enclosed = enclose(some, before, behind).to_pylist()
+    begins, data = bytes_of(some)
+
+    assert enclosed == [None if text is None else f"{before}{text}{behind}" for text in texts[start:]]
+    assert data[begins[0] : begins[-1]].tobytes().decode() == "".join(filter(None, texts[start:]))

@@ -34,6 +34,9 @@ def write_rejects(path: Path, source: str, file: str, misfits: pa.Table) -> None
     """Write the staged rejects of one file, in the order of their lines: no text that all have in common is made for each."""
     told = sort_misfits(misfits)
     known = {"source": _repeat(source, len(told)), "file": _repeat(file, len(told))}
+    named = told["column"]
+    if not named.null_count and pc.all(pc.equal(named, named[0])).as_py():  # mostly
+        known["column"] = _repeat(named[0].as_py(), len(told))
     columns = [known[name] if name in known else told[name] for name in REJECT_SCHEMA.names]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)  # it may be a hard link to those of an earlier version

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.convert.schema.notation import AMOUNT, WORDS, is_known_unit
+from tasks.convert.schema.utf8 import bytes_of
 
 _LOOKED_AT = 16  # values by chance: where most of them are words, no more than a few of all can be numbers
 _PLACES = np.random.default_rng(0).random(_LOOKED_AT)
@@ -179,10 +180,9 @@ def _is_written(text: str) -> bool:
 
 def _shapes_of(texts: pa.StringArray) -> pa.StringArray:
     """Return texts with each digit a 1, but for a zero that a number begins with."""
-    _, ends, data = texts.buffers()
-    offsets = np.frombuffer(ends, np.int32)[texts.offset : texts.offset + len(texts) + 1]
-    written = np.frombuffer(data or b"", np.uint8)[offsets[0] : offsets[-1]]
-    offsets = offsets - offsets[0]
+    places, data = bytes_of(texts)
+    written = data[places[0] : places[-1]]
+    offsets = places - places[0]
     shapes = np.frombuffer(bytearray(written).translate(_DIGITS_ALIKE), np.uint8)
     follows = np.zeros(len(written), dtype=bool)  # a digit, or what stands within a number
     follows[1:] = np.frombuffer(bytearray(written[:-1]).translate(_WITHIN_NUMBERS), bool)

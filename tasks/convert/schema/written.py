@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tasks.convert.schema.utf8 import bytes_of, enclose
 from tasks.core.imports import import_once
 
 _PLAIN = r'^[^"\\\x00-\x1f]*$'
@@ -55,7 +56,7 @@ def cast_to_texts(values: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedAr
         extremes = pc.min_max(pc.cast(values, pa.int64()))
         least, most = (extremes[name].as_py() or 0 for name in ("min", "max"))
         if max(-least, most) < _FAR * _PARTS[kind.unit]:
-            return pc.binary_join_element_wise(pc.cast(pc.cast(values, pa.timestamp(kind.unit)), pa.string()), "Z", "")
+            return enclose(pc.cast(pc.cast(values, pa.timestamp(kind.unit)), pa.string()), "", "Z")
     return pc.cast(values, pa.string())
 
 
@@ -115,7 +116,7 @@ def _write_uuids(values: pa.Array) -> pa.Array:
 
 def quote(texts: pa.Array) -> pa.Array:
     """Return texts as JSON, those with quotes, backslashes and control characters escaped."""
-    quoted = pc.binary_join_element_wise('"', texts, '"', "")
+    quoted = enclose(texts, '"', '"')
     if not _have_escaped(texts):
         return quoted
     odd = pc.invert(pc.match_substring_regex(texts, _PLAIN))
@@ -124,11 +125,8 @@ def quote(texts: pa.Array) -> pa.Array:
 
 def _have_escaped(texts: pa.StringArray) -> bool:
     """Return whether there may be a quote, backslash or control character in texts: a third of what the pattern costs."""
-    _, offsets, data = texts.buffers()
-    if not len(texts) or data is None:
-        return False
-    ends = np.frombuffer(offsets, np.int32, len(texts) + 1, texts.offset * 4)
-    found = np.frombuffer(data, np.uint8)[ends[0] : ends[-1]]
+    places, data = bytes_of(texts)
+    found = data[places[0] : places[-1]]
     return any((found == each).any() for each in _ESCAPED) or bool((found < _LEAST_PRINTED).any())
 
 
@@ -167,7 +165,7 @@ def _join(lists: pa.Array, lengths: np.ndarray, elements: pa.Array) -> pa.Array:
     ends = pa.array(np.concatenate(([0], np.cumsum(lengths))), pa.int32())
     mask = lists.is_null() if lists.null_count else None
     joined = pc.binary_join(pa.ListArray.from_arrays(ends, pc.fill_null(elements, "null"), mask=mask), ", ")
-    return pc.binary_join_element_wise("[", joined, "]", "")
+    return enclose(joined, "[", "]")
 
 
 def _write_structs(structs: pa.StructArray) -> pa.Array | None:
@@ -186,7 +184,7 @@ def _write_moments(moments: pa.TimestampArray) -> pa.Array | None:
     if moments.type.unit == "ns":
         texts = pc.replace_substring_regex(local.cast(pa.string()), _NO_PART, "")
         texts = pc.replace_substring_regex(texts, *_NO_NANOSECONDS)
-        return pc.binary_join_element_wise('"', texts, _ZONES[moments.type.tz], '"', "")
+        return enclose(texts, '"', f'{_ZONES[moments.type.tz]}"')
     try:
         texts = local.cast(pa.timestamp("us")).cast(pa.timestamp("s")).cast(pa.string())
     except pa.ArrowInvalid:  # some have parts of a second
@@ -194,11 +192,11 @@ def _write_moments(moments: pa.TimestampArray) -> pa.Array | None:
             texts = pc.replace_substring_regex(local.cast(pa.timestamp("us")).cast(pa.string()), _NO_PART, "")
         except pa.ArrowInvalid:
             return None
-    return pc.binary_join_element_wise('"', texts, _ZONES[moments.type.tz], '"', "")
+    return enclose(texts, '"', f'{_ZONES[moments.type.tz]}"')
 
 
 def _write_quoted(values: pa.Array) -> pa.Array:
-    return pc.binary_join_element_wise('"', pc.cast(values, pa.string()), '"', "")
+    return enclose(pc.cast(values, pa.string()), '"', '"')
 
 
 def _is_any(*are: Callable[[pa.DataType], bool]) -> Callable[[pa.DataType], bool]:
