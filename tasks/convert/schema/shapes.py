@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -26,6 +27,7 @@ _LONG, _LONGEST = 5, 16  # digits: of fewer the number tells whether they are gr
 _RUN = re.compile(f"1{{{_LONG},}}")
 _ORDERS = ("", "\x1fd", "\x1fm")
 _DIGITS_ALIKE = bytes.maketrans(b"23456789", b"1" * 8)
+_ALIKE = str.maketrans("23456789", "1" * 8)
 _WITHIN_NUMBERS = bytes(byte in b"0123456789.,'/:" for byte in range(256))
 _MOST_BYTES = 256
 """Of a text that may be a number, a date or a word for a truth: of longer ones, which may have megabytes, none is looked at."""
@@ -169,7 +171,13 @@ def _is_written(text: str) -> bool:
         return False
     if text.isdecimal():
         return True
-    text = text.strip()
+    return _is_shape_written(text.translate(_ALIKE))
+
+
+@lru_cache(maxsize=_MOST_SHAPES)
+def _is_shape_written(shape: str) -> bool:
+    """Return the same of texts whose digits are as these are: no word, and no unit, has one."""
+    text = shape.strip()
     if text.lower() in _EVERY_WORD or _DATE.match(text):
         return True
     match = AMOUNT.fullmatch(text)

@@ -55,7 +55,8 @@ def whole_of(values: list[Any] | np.ndarray, places: np.ndarray | None, rows: in
 
 def spread(values: pa.Array, places: np.ndarray, rows: int) -> pa.Array:
     """Return the values of some rows, and null for all others."""
-    if not len(values) or values.null_count or not (pa.types.is_string(values.type) or _is_fixed(values.type)):
+    is_laid_out = pa.types.is_string(values.type) or pa.types.is_boolean(values.type) or _is_fixed(values.type)
+    if not len(values) or values.null_count or not is_laid_out:
         taken = np.full(rows, len(values))
         taken[places] = np.arange(len(values))
         return values.take(pa.array(taken, mask=taken == len(values)))
@@ -63,6 +64,10 @@ def spread(values: pa.Array, places: np.ndarray, rows: int) -> pa.Array:
     is_known[places] = True
     known = pa.py_buffer(np.packbits(is_known, bitorder="little"))
     nothing = rows - len(values)
+    if pa.types.is_boolean(values.type):
+        is_known[places] = values.to_numpy(zero_copy_only=False)
+        bits = np.packbits(is_known, bitorder="little")
+        return pa.Array.from_buffers(values.type, rows, [known, pa.py_buffer(bits)], nothing)
     if _is_fixed(values.type):
         kind = np.dtype(f"i{values.type.bit_width // 8}")
         spaced = np.zeros(rows, kind)
@@ -73,9 +78,8 @@ def spread(values: pa.Array, places: np.ndarray, rows: int) -> pa.Array:
     spaced = np.zeros(rows + 1, np.int32)
     spaced[places + 1] = np.diff(offsets)
     spaced[0] = offsets[0]
-    return pa.Array.from_buffers(
-        values.type, rows, [known, pa.py_buffer(np.cumsum(spaced, dtype=np.int32)), data], nothing
-    )
+    np.cumsum(spaced, dtype=np.int32, out=spaced)
+    return pa.Array.from_buffers(values.type, rows, [known, pa.py_buffer(spaced), data], nothing)
 
 
 def _is_fixed(kind: pa.DataType) -> bool:

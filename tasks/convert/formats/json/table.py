@@ -22,7 +22,7 @@ from tasks.convert.formats.json.columns import (
     may_be_empty,
 )
 from tasks.convert.formats.json.lines import JsonBlock, read_flat
-from tasks.convert.formats.json.members import read_members
+from tasks.convert.formats.json.member_columns import read_members
 from tasks.convert.formats.json.names import LinesRead
 from tasks.convert.formats.json.rows import is_replaced
 from tasks.convert.formats.json.shape import InDoubtError, Known, Shape

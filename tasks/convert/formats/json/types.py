@@ -146,5 +146,10 @@ def _has_values(values: pa.Array | pa.ChunkedArray) -> bool:
 
 def are_sure(floats: np.ndarray) -> bool:
     """Return whether no number is null to Python's reader, a whole one that a float cannot hold, or less than zero and nothing."""
-    sizes = np.abs(floats)
-    return bool((sizes < SURE_IN_FLOAT).all() and not np.signbit(floats[floats == 0]).any())
+    return not find_unsure(floats).any()
+
+
+def find_unsure(floats: np.ndarray) -> np.ndarray:
+    """Return which numbers are not sure to be what stands there."""
+    unsure: np.ndarray = ~(np.abs(floats) < SURE_IN_FLOAT) | ((floats == 0) & np.signbit(floats))
+    return unsure
