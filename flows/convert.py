@@ -23,6 +23,7 @@ from tasks.convert.table.state import CommittedTable
 from tasks.convert.tasks import convert_named
 from tasks.core.concurrency import gather_all
 from tasks.core.escaping import count
+from tasks.core.isolation.client import calls_end
 from tasks.core.outcome import Failed, Outcome
 from tasks.raw.owners import refuse_foreign
 from tasks.raw.selection import choose_slice
@@ -68,6 +69,7 @@ async def _convert(
         stage_workers(pipeline.runner, "convert", folder.root) as workers,
         StageProgress(pipeline.name, "convert", "tables", measure) as progress,
         named_run(),
+        calls_end(),  # of workbooks that are read in processes of their own
     ):
 
         async def convert_one(name: str) -> Outcome[CommittedTable]:

@@ -12,9 +12,9 @@ import subprocess
 import sys
 import threading
 import time
-from asyncio import CancelledError
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from asyncio import CancelledError, to_thread
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -268,6 +268,15 @@ def with_other_hashes() -> Iterator[None]:
 def stop_call_server() -> None:
     """End this process's own server, if it has one, and what it runs."""
     _servers.stop()
+
+
+@asynccontextmanager
+async def calls_end() -> AsyncIterator[None]:
+    """Have this process's own server, if the block begins one, end with it."""
+    try:
+        yield
+    finally:
+        await to_thread(stop_call_server)
 
 
 def _endings(request: Request, look: Callable[[], None] | None = None) -> Iterator[Ending]:

@@ -18,10 +18,11 @@ import pytest
 from tasks.convert.formats.excel import parts
 from tasks.convert.formats.excel.parts import Archive
 from tasks.core.errors import TableError
+from tasks.core.isolation.client import stop_call_server
 from tests.convert.conftest import files_source, make_table, write_files
 from tests.convert.formats.test_excel import OLDER_FORMAT, read
 from tests.convert.formats.test_workbook_readers import written_by_xlsxwriter
-from tests.processes import command_of, descendants, is_running
+from tests.processes import children, command_of, descendants, is_fit, is_running
 
 WORKBOOKS = Path(__file__).parent / "workbooks"  # of python-calamine's own tests, by its licence beside them
 _VALUES = ["String", "1", "1.1", "true", "false", "2010-10-10", "2010-10-10T10:10:10", "10:10:10"]
@@ -103,10 +104,27 @@ def test_a_reader_that_is_killed_is_one_sentence(tmp_path: Path) -> None:
     with ThreadPoolExecutor(1) as thread:
         reading = thread.submit(read, data)
         os.kill(wait_for_child(os.getpid()), signal.SIGKILL)
-        with pytest.raises(
-            TableError, match=r"^is damaged, or would not fit in memory \(the reader ended with -9\); save"
-        ):
+        with pytest.raises(TableError, match=r"^is damaged, or would not fit in memory \(its reader was ended\); save"):
             reading.result()
+
+
+def test_each_has_a_process_but_what_they_import_is_imported_once(tmp_path: Path) -> None:
+    """Twenty took twenty times as long as one: a new Python, and its imports, for each."""
+    data = (WORKBOOKS / "base.xls").read_bytes()
+    write_files(tmp_path, **{f"f{number}_xls": data for number in range(5)})
+    stop_call_server()
+    before = children(os.getpid())
+
+    table = make_table(tmp_path, files_source(read={"header": False}))
+
+    began = children(os.getpid()) - before
+    try:
+        assert table.rows_table == 5
+        assert len(began) == 1
+        assert not any(map(is_fit, descendants(os.getpid())))
+    finally:
+        stop_call_server()
+    assert not any(map(is_running, began))
 
 
 def test_a_reader_does_not_outlive_a_run_that_is_killed(tmp_path: Path) -> None:
@@ -129,7 +147,7 @@ def wait_for_child(process: int) -> int:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         for child in descendants(process):
-            if "excel.apart" in command_of(child):
+            if is_fit(child) and "excel.apart" in command_of(child):
                 return child
         time.sleep(0.01)
     raise AssertionError("no reader began")
@@ -144,6 +162,8 @@ def test_a_reader_takes_its_modules_from_where_the_run_does(tmp_path: Path, monk
     monkeypatch.setattr(
         sys, "path", [path for path in map(str, map(Path.absolute, map(Path, sys.path))) if path != str(tmp_path)]
     )
+
+    stop_call_server()  # that of the tests before has its modules
 
     assert read((WORKBOOKS / "base.ods").read_bytes(), header=False).received == 1
 

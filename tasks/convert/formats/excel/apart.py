@@ -1,26 +1,26 @@
-"""Workbooks that are no .xlsx, read in a process of its own: what a damaged one claims may take all memory, or end the process."""
+"""Workbooks that are no .xlsx, each read in a process of its own: what a damaged one claims may take all memory, or end the process."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-import tempfile
-from contextlib import suppress
+import math
+import os
+from pathlib import Path
 
 import pyarrow as pa
 
 from tasks.convert.formats.excel.by_calamine import Sheet, choose_sheet, fill_grid, holds_rows, open_workbook
 from tasks.convert.formats.excel.cells import Grid
-from tasks.core.child_process import exit_with_parent, start_child, stop_child
 from tasks.core.errors import TableError
-
-with suppress(ImportError):  # Windows has none
-    import resource
+from tasks.core.isolation.client import leave_call_server, run_isolated
+from tasks.core.outcome import Failed
+from tasks.core.scratch import scratch
 
 _MODULE = "tasks.convert.formats.excel.apart"
-_REFUSED = 3  # how the process ends that says why on its standard error
-_MOST_BYTES = 4 * 1024**3
+_PRELOADED = ("pandas", _MODULE)  # the first array made of values imports pandas
+_MOST_MIB = 4096
+_BOOK, _SHEET = "workbook", "sheet.arrow"
+_STANDARD_ERROR = 2
 
 
 def read_apart(data: bytes, chosen: str | int | None) -> Sheet:
@@ -30,44 +30,47 @@ def read_apart(data: bytes, chosen: str | int | None) -> Sheet:
         TableError: it is none, has no such sheet, or would not fit in memory.
 
     """
-    with tempfile.TemporaryFile() as errors:
-        child = start_child(_MODULE, json.dumps([chosen, len(data)]), stderr=errors)
+    with scratch("workbook") as folder:  # paths travel: what is sent is copied several times
+        (folder / _BOOK).write_bytes(data)
+        function = f"{_MODULE}:write_sheet"
         try:
-            written, code = _exchange(child, data)
+            call = run_isolated(function, folder, chosen, time_s=math.inf, memory_mb=_MOST_MIB, preload=_PRELOADED)
         finally:
-            stop_child(child)
-        errors.seek(0)
-        said = errors.read().decode(errors="replace").strip()
-    if code == _REFUSED:
-        raise TableError(said)
-    if code:
-        last = said.rpartition("\n")[2] or f"the reader ended with {code}"
-        raise TableError(
-            f"is damaged, or would not fit in memory ({last}); save it anew as .xlsx, or its sheet as .csv"
-        )
-    with pa.ipc.open_stream(written) as stream:
+            leave_call_server()
+        if isinstance(call.outcome, Failed):
+            ended = f"took more than {_MOST_MIB:,} MiB" if call.ended == "memory" else "was ended"
+            raise TableError(
+                f"is damaged, or would not fit in memory (its reader {ended}); save it anew as .xlsx, or its sheet as .csv"
+            )
+        if call.outcome is not None:
+            raise TableError(call.outcome)
+        return _take_sheet(folder)
+
+
+def _take_sheet(folder: Path) -> Sheet:
+    """Return the sheet that was written into a folder."""
+    with pa.ipc.open_stream((folder / _SHEET).read_bytes()) as stream:
         table, told = stream.read_all(), json.loads(stream.schema.metadata[b"told"])
     width, columns = (table.num_columns - 1) // 2, table.columns
-    return Sheet(
-        told["name"], Grid(columns[0].to_numpy(), columns[1 : 1 + width], columns[1 + width :]), told["others"]
-    )
+    grid = Grid(columns[0].to_numpy(), columns[1 : 1 + width], columns[1 + width :])
+    return Sheet(told["name"], grid, told["others"])
 
 
-def _exchange(child: subprocess.Popen[bytes], data: bytes) -> tuple[bytes, int]:
-    """Give a child what it is to read; return what it writes, and how it ends. Its input stays open as long as this process lives."""
-    assert child.stdin is not None
-    assert child.stdout is not None
-    with suppress(BrokenPipeError):  # it has ended, and says why
-        child.stdin.write(data)
-        child.stdin.flush()
-    return child.stdout.read(), child.wait()
-
-
-def _limit_memory() -> None:
-    """Have the system refuse more memory than sheets need, where it can."""
-    with suppress(NameError, OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        resource.setrlimit(resource.RLIMIT_DATA, (_MOST_BYTES, resource.getrlimit(resource.RLIMIT_DATA)[1]))
+def write_sheet(folder: Path, chosen: str | int | None) -> str | None:
+    """Write a sheet of the workbook in a folder beside it, in a process that was forked for it; return why it cannot be read."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), _STANDARD_ERROR)  # its reader says there what it could not allocate
+    try:
+        sheet = _read((folder / _BOOK).read_bytes(), chosen)
+    except TableError as error:
+        return str(error)
+    grid = sheet.grid
+    # As a table: the numbers of its rows, its columns, and what is text in them.
+    columns = [pa.chunked_array([pa.array(grid.numbers)]), *grid.columns, *grid.written]
+    told = json.dumps({"name": sheet.name, "others": sheet.others})
+    table = pa.table(columns, list(map(str, range(len(columns))))).replace_schema_metadata({"told": told})
+    with pa.OSFile(str(folder / _SHEET), "wb") as file, pa.ipc.new_stream(file, table.schema) as stream:
+        stream.write_table(table)
+    return None
 
 
 def _read(data: bytes, chosen: str | int | None) -> Sheet:
@@ -78,30 +81,3 @@ def _read(data: bytes, chosen: str | int | None) -> Sheet:
     name = choose_sheet(names, visible, chosen)
     grid, _ = fill_grid(book, name)
     return Sheet(name, grid, [other for other in visible if other != name and holds_rows(book, other)])
-
-
-def _write(sheet: Sheet) -> None:
-    """Write a sheet to standard output, as a table: the numbers of its rows, its columns, and what is text in them."""
-    grid = sheet.grid
-    columns = [pa.chunked_array([pa.array(grid.numbers)]), *grid.columns, *grid.written]
-    told = json.dumps({"name": sheet.name, "others": sheet.others})
-    table = pa.table(columns, list(map(str, range(len(columns))))).replace_schema_metadata({"told": told})
-    with pa.ipc.new_stream(sys.stdout.buffer, table.schema) as stream:
-        stream.write_table(table)
-
-
-def main() -> None:
-    """Read the workbook on standard input; the argument has the sheet that is chosen, and the size."""
-    _limit_memory()
-    chosen, size = json.loads(sys.argv[1])
-    data = sys.stdin.buffer.read(size)
-    exit_with_parent()
-    try:
-        _write(_read(data, chosen))
-    except TableError as error:
-        sys.stderr.write(str(error))
-        sys.exit(_REFUSED)
-
-
-if __name__ == "__main__":
-    main()

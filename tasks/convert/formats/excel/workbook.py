@@ -23,16 +23,16 @@ def read_sheet(data: bytes, chosen: str | int | None) -> Sheet:
 
     """
     try:
-        if data.startswith(_OLDER):
-            return read_apart(data, chosen)
-        archive = Archive(data)
-        return read_apart(data, chosen) if archive.is_apart else _read_archive(data, archive, chosen)
+        archive = None if data.startswith(_OLDER) else Archive(data)
+        if archive is not None and not archive.is_apart:
+            return _read_archive(data, archive, chosen)
     except TableError:
         raise
     except MemoryError as error:
         raise TableError("does not fit in memory; save it as .csv, which is read block by block") from error
     except Exception as error:  # a damaged file fails anywhere within the reader
         raise TableError(f"is not an Excel file that can be read ({error}); save it anew as .xlsx") from error
+    return read_apart(data, chosen)
 
 
 def _read_archive(data: bytes, archive: Archive, chosen: str | int | None) -> Sheet:
