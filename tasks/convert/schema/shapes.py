@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -27,7 +26,6 @@ _LONG, _LONGEST = 5, 16  # digits: of fewer the number tells whether they are gr
 _RUN = re.compile(f"1{{{_LONG},}}")
 _ORDERS = ("", "\x1fd", "\x1fm")
 _DIGITS_ALIKE = bytes.maketrans(b"23456789", b"1" * 8)
-_ALIKE = str.maketrans("23456789", "1" * 8)
 _WITHIN_NUMBERS = bytes(byte in b"0123456789.,'/:" for byte in range(256))
 _MOST_BYTES = 256
 """Of a text that may be a number, a date or a word for a truth: of longer ones, which may have megabytes, none is looked at."""
@@ -75,11 +73,16 @@ def _count_together(columns: Sequence[pa.ChunkedArray]) -> list[dict[str, Shape]
     shapes: list[str] = encoded.dictionary.to_pylist()
     if len(shapes) > _MOST_SHAPES:
         return [{}] if len(columns) == 1 else [_count_together([column])[0] for column in columns]
+    are_written = np.fromiter(map(_is_written, shapes), bool, len(shapes))
     named = [_RUN.sub(lambda run: "1" * (_LONGEST if len(run[0]) >= _LONGEST else _LONG), shape) for shape in shapes]
     counted: list[dict[str, Shape]] = [{} for _ in columns]
-    for number, place, order, shape in _count_each(filled, of_column, encoded, len(columns)):
-        add_shape(counted[number], f"{named[place]}{_ORDERS[order]}", shape)
-    return [_find_usual(found, total) for found, total in zip(counted, totals.tolist(), strict=True)]
+    written: set[str] = set()
+    for number, place, order, shape in _count_each(filled, of_column, encoded, are_written, totals):
+        name = f"{named[place]}{_ORDERS[order]}"
+        add_shape(counted[number], name, shape)
+        if are_written[place]:
+            written.add(name)
+    return [_find_usual(found, total, written) for found, total in zip(counted, totals.tolist(), strict=True)]
 
 
 def _shorten(texts: pa.StringArray) -> pa.StringArray:
@@ -88,19 +91,27 @@ def _shorten(texts: pa.StringArray) -> pa.StringArray:
 
 
 def _count_each(
-    texts: pa.StringArray, of_column: np.ndarray, shapes: pa.DictionaryArray, columns: int
+    texts: pa.StringArray,
+    of_column: np.ndarray,
+    shapes: pa.DictionaryArray,
+    are_written: np.ndarray,
+    totals: np.ndarray,
 ) -> Iterator[tuple[int, int, int, Shape]]:
-    """Yield the column, the number and the order of each shape, and its texts there, in the order in which they are met."""
+    """Yield the column, the number and the order of each shape, and its texts there, in the order in which they are met; of a column with few shapes, most of whose texts are words, none."""
     places = of_column * len(shapes.dictionary) + shapes.indices.to_numpy()
-    met_first = _find_first(places, columns * len(shapes.dictionary))
+    met_first = _find_first(places, len(totals) * len(shapes.dictionary))
     codes = places * len(_ORDERS) + _orders_of(texts, shapes)
     first = _find_first(codes, len(met_first) * len(_ORDERS))
     met = np.flatnonzero(first >= 0)
+    counts = np.bincount(codes, minlength=len(first))
+    columns, numbers = np.divmod(met // len(_ORDERS), len(shapes.dictionary))
+    written = np.bincount(columns, counts[met] * are_written[numbers], len(totals))
+    are_words = (np.bincount(columns, minlength=len(totals)) <= _KEPT) & (2 * written < totals)
+    met = met[~are_words[columns]]
     place, order = np.divmod(met, len(_ORDERS))
     met = met[np.lexsort((order, met_first[place]))]
-    counts = np.bincount(codes, minlength=len(first))[met].tolist()
     examples = texts.take(pa.array(first[met])).to_pylist()
-    for code, count, example in zip(met.tolist(), counts, examples, strict=True):
+    for code, count, example in zip(met.tolist(), counts[met].tolist(), examples, strict=True):
         number, of_shape = divmod(code, len(shapes.dictionary) * len(_ORDERS))
         yield number, *divmod(of_shape, len(_ORDERS)), Shape(count, example)
 
@@ -112,15 +123,13 @@ def _find_first(codes: np.ndarray, count: int) -> np.ndarray:
     return first
 
 
-def _find_usual(found: dict[str, Shape], total: int) -> dict[str, Shape]:
-    """Return the shapes that come most often, and all other texts of a column as one; nothing where most are words."""
-    usual = dict(
-        sorted(((name, each) for name, each in found.items() if name), key=lambda each: -each[1].times)[:_KEPT]
-    )
-    if 2 * sum(each.times for each in usual.values() if _is_written(each.example)) < total:
+def _find_usual(found: dict[str, Shape], total: int, written: Collection[str]) -> dict[str, Shape]:
+    """Return the shapes that come most often, and all other texts of a column as one; nothing where most are words, of no shape that is `written`."""
+    usual = sorted(((name, each) for name, each in found.items() if name), key=lambda each: -each[1].times)[:_KEPT]
+    if 2 * sum(each.times for name, each in usual if name in written) < total:
         return {}
-    rare = total - sum(each.times for each in usual.values())
-    return usual | ({"": Shape(rare, "")} if rare else {})
+    rare = total - sum(each.times for _, each in usual)
+    return dict(usual) | ({"": Shape(rare, "")} if rare else {})
 
 
 def add_shape(shapes: dict[str, Shape], name: str, shape: Shape) -> None:
@@ -132,52 +141,35 @@ def add_shape(shapes: dict[str, Shape], name: str, shape: Shape) -> None:
 def _may_be_written(texts: pa.StringArray, filled: pa.StringArray, totals: np.ndarray) -> np.ndarray:
     """Return of each column whether at least half of some values are numbers, dates or words for truths; `filled` are those of `texts` that are no nulls."""
     columns, rows = len(totals), len(texts) // len(totals)
-    is_written = np.zeros(columns, dtype=bool)
-    looked = _look(texts, np.arange(columns) * rows, np.full(columns, rows))
-    again = [place for place, some in enumerate(looked) if not some and totals[place]]
-    starts = np.cumsum(totals) - totals
-    for place, some in zip(again, _look(filled, starts[again], totals[again]), strict=True):
-        looked[place] = some
-    for place, some in enumerate(looked):
-        is_written[place] = bool(some) and not _are_words(some)
+    known, words = _look(texts, np.arange(columns) * rows, np.full(columns, rows))
+    again = np.flatnonzero((known == 0) & (totals > 0))
+    known[again], words[again] = _look(filled, (np.cumsum(totals) - totals)[again], totals[again])
+    is_written: np.ndarray = (known > 0) & (2 * words <= known)
     return is_written
 
 
-def _are_words(texts: Sequence[str]) -> bool:
-    """Return whether more than half of some values are none that may be told: the others are not looked at then."""
-    words = 0
-    for text in texts:
-        words += not _is_written(text)
-        if 2 * words > len(texts):
-            return True
-    return False
-
-
-def _look(texts: pa.StringArray, starts: np.ndarray, lengths: np.ndarray) -> list[list[str]]:
-    """Return some values by chance of each column, but for nulls."""
+def _look(texts: pa.StringArray, starts: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return of some values by chance of each column how many are no nulls, and how many of these are words."""
     if not lengths.any():
-        return [[] for _ in lengths]
+        return np.zeros_like(lengths), np.zeros_like(lengths)
     places = starts[:, None] + (_PLACES * lengths[:, None]).astype(np.int64)
-    values = texts.take(pa.array(places.ravel())).to_pylist()
-    return [
-        [text for text in values[start : start + _LOOKED_AT] if text is not None]
-        for start in range(0, len(values), _LOOKED_AT)
-    ]
+    looked = texts.take(pa.array(places.ravel()))
+    are_known = looked.is_valid().to_numpy(zero_copy_only=False)
+    shapes = _shapes_of(looked.drop_null()).dictionary_encode()
+    are_words = np.array([not _is_written(shape) for shape in shapes.dictionary.to_pylist()], bool)
+    found = np.zeros(len(looked), dtype=bool)
+    found[are_known] = are_words[shapes.indices.to_numpy()]
+    known, words = (each.reshape(-1, _LOOKED_AT).sum(axis=1, dtype=np.int64) for each in (are_known, found))
+    return known, words
 
 
 def _is_written(text: str) -> bool:
-    """Return whether a text is a number with no more than a unit around it, a date, or a word for a truth."""
+    """Return whether a text, or each text of a shape, is a number with no more than a unit around it, a date, or a word for a truth."""
     if len(text) > _MOST_BYTES:
         return False
     if text.isdecimal():
         return True
-    return _is_shape_written(text.translate(_ALIKE))
-
-
-@lru_cache(maxsize=_MOST_SHAPES)
-def _is_shape_written(shape: str) -> bool:
-    """Return the same of texts whose digits are as these are: no word, and no unit, has one."""
-    text = shape.strip()
+    text = text.strip()
     if text.lower() in _EVERY_WORD or _DATE.match(text):
         return True
     match = AMOUNT.fullmatch(text)

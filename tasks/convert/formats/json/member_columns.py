@@ -112,14 +112,21 @@ class _Reading:
 
     def _spread(self, are_chosen: np.ndarray, values: np.ndarray, kind: TypeName) -> Iterator[tuple[int, Read]]:
         """Yield the columns of some names, which have values of one kind."""
-        some = self.find(are_chosen)
-        yield from self.divide(
-            are_chosen, spread(pa.array(values[some]), self.places(are_chosen, some), self.cells(are_chosen)), kind
-        )
+        if are_chosen.all() and not self._has_nulls:
+            spaced = spread(pa.array(values), self.members.cells, self.cells(are_chosen))
+        else:
+            some = self.find(are_chosen)
+            spaced = spread(pa.array(values[some]), self.places(are_chosen, some), self.cells(are_chosen))
+        yield from self.divide(are_chosen, spaced, kind)
+
+    @cached_property
+    def _has_nulls(self) -> bool:
+        return bool((self.members.kinds == NULL).any())
 
     def find(self, are_chosen: np.ndarray) -> np.ndarray:
         """Return the members of some names, but for nulls."""
-        return np.flatnonzero(are_chosen[self.members.numbers] & (self.members.kinds != NULL))
+        are_known = self.members.kinds != NULL
+        return np.flatnonzero(are_known if are_chosen.all() else are_known & are_chosen[self.members.numbers])
 
     def cells(self, are_chosen: np.ndarray) -> int:
         """Return how many values the columns of some names have, nulls too."""
@@ -127,8 +134,9 @@ class _Reading:
 
     def places(self, are_chosen: np.ndarray, some: np.ndarray) -> np.ndarray:
         """Return where members of some names stand where the columns of these are one."""
-        before = (~are_chosen).cumsum() * self.members.rows
-        places: np.ndarray = self.members.cells[some] - before[self.members.numbers[some]]
+        places: np.ndarray = self.members.cells[some]
+        if not are_chosen.all():
+            places -= ((~are_chosen).cumsum() * self.members.rows)[self.members.numbers[some]]
         return places
 
     def divide(self, are_chosen: np.ndarray, values: pa.Array, kind: TypeName) -> Iterator[tuple[int, Read]]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 
 import msgspec
 import numpy as np
@@ -29,6 +30,7 @@ for _bytes, _kind in ((b"-0123456789", NUMBER), (b'"', TEXT), (b"tf", TRUTH), (b
     _KINDS[list(_bytes)] = _kind
 _IS_BLANK = np.isin(np.arange(256), list(b" \t\r"))
 _SLICE_BYTES = 128 * 1024  # what a comparison writes stays in the processor's cache
+_PIECE_BYTES, _TOGETHER = 1024 * 1024, 65_536
 _SEPARATOR = 0x7F  # a letter of one byte that few texts have, and that stands in JSON as it is
 
 
@@ -65,7 +67,7 @@ class Members:
             InDoubtError: a record has a name twice.
 
         """
-        cells: np.ndarray = self.numbers.astype(np.int64) * self.rows + self.records
+        cells: np.ndarray = self.numbers * self.rows + self.records
         is_met = np.zeros(len(self.names) * self.rows, dtype=bool)
         is_met[cells] = True
         if np.count_nonzero(is_met) < len(cells):
@@ -75,7 +77,7 @@ class Members:
     @cached_property
     def kinds_of_names(self) -> np.ndarray:
         """Return the kinds of the values of each name, together."""
-        every = np.bincount(self.numbers.astype(np.int64) * 256 + self.kinds, minlength=len(self.names) * 256)
+        every = np.bincount(self.numbers * 256 + self.kinds, minlength=len(self.names) * 256)
         met = every.reshape(len(self.names), 256) > 0
         met[:, NULL] = False
         kinds: np.ndarray = np.bitwise_or.reduce(np.where(met, np.arange(256), 0), axis=1)
@@ -85,8 +87,11 @@ class Members:
     def floats(self) -> np.ndarray:
         """Return the values of all numbers as floats."""
         are_others = (self.kinds == FLOAT) | (self.kinds == NUMBER)
-        floats = _cast(self.window, self.starts, self.stops, are_others, pa.float64())
-        return np.where(are_others, floats, self.wholes)
+        pieces = (slice(first, first + _TOGETHER) for first in range(0, len(are_others), _TOGETHER))
+        floats = [
+            _cast(self.window, self.starts[some], self.stops[some], are_others[some], pa.float64()) for some in pieces
+        ]
+        return np.where(are_others, np.concatenate(floats), self.wholes)
 
     @property
     def truths(self) -> np.ndarray:
@@ -143,13 +148,47 @@ def find_members(block: JsonBlock) -> Members:
         InDoubtError: a line may be no flat object, or has blanks where most have none.
 
     """
+    places = [*_divide_lines(block.window)]
+    pieces = [_find_in(block.window.from_place(start).to_place(stop - start)) for start, stop in places]
+    names: dict[str, int] = {}
+    for name in chain.from_iterable(piece.names for piece in pieces):
+        names.setdefault(name, len(names))
+    numbers = [np.array([names[name] for name in piece.names], np.int64)[piece.numbers] for piece in pieces]
+    rows = np.cumsum([0, *(piece.rows for piece in pieces)])
+    begun = [start for start, _ in places]
+    return Members(
+        block.window,
+        list(names),
+        int(rows[-1]),
+        np.concatenate(numbers),
+        np.concatenate([piece.records + before for piece, before in zip(pieces, rows, strict=False)]),
+        np.concatenate([piece.starts + before for piece, before in zip(pieces, begun, strict=True)]),
+        np.concatenate([piece.stops + before for piece, before in zip(pieces, begun, strict=True)]),
+        np.concatenate([piece.kinds for piece in pieces]),
+        np.concatenate([piece.are_escaped for piece in pieces]),
+        np.concatenate([piece.wholes for piece in pieces]),
+        are_all_whole=all(piece.are_all_whole for piece in pieces),
+    )
+
+
+def _divide_lines(window: ByteView) -> Iterator[tuple[int, int]]:
+    """Yield where some lines begin and end, so few of them that what is told of each stays in the processor's cache: that takes a quarter less time."""
+    start = 0
+    while start < len(window):
+        stop = window.find(b"\n", min(start + _PIECE_BYTES, len(window))) + 1 or len(window)
+        yield start, stop
+        start = stop
+
+
+def _find_in(window: ByteView) -> Members:
+    """Return the members of the records in some lines."""
     try:
-        objects = len(_pass_over(block.window.view))
+        objects = len(_pass_over(window.view))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InDoubtError from error
-    if not block.has_object_in_each(objects):
+    block, data = JsonBlock(window), window.to_numpy()
+    if not objects or not block.has_object_in_each(objects):
         raise InDoubtError
-    window, data = block.window, block.window.to_numpy()
     escapes = find_escapes(data) if b"\\" in window else np.empty(0, np.int64)
     opens, closes = _find_keys(data, escapes)
     first, ends = _find_records(block, data, opens)

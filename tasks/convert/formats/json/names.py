@@ -58,21 +58,20 @@ class LinesRead:
         else:
             self.rows[place] = tuple(dict.fromkeys(chain.from_iterable(found)))
 
-    def read_first(self, window: ByteView, lines: int) -> int:
-        """Read the first lines of a block; return where the next begins.
+    def read_first(self, window: ByteView, lines: int, end: int = 0) -> int:
+        """Read the first lines of a block, from a place on; return where the next begins.
 
         Raises:
             InDoubtError: one is no row, or these are all, which need no haste.
 
         """
-        end = 0
         for _ in range(lines):
+            if end > SAMPLE_BYTES:
+                break
             start, end = end, window.find(b"\n", end) + 1
             if not end:
                 raise InDoubtError
             self.read(bytes(window.view[start:end]), start)
-            if end > SAMPLE_BYTES:
-                break
         self._first = set(chain.from_iterable(self.rows.values()))
         return end
 

@@ -33,6 +33,7 @@ from tasks.convert.schema.names import MAX_CELLS, refuse_width
 from tasks.convert.schema.types import TypeName
 
 SAMPLE_LINES = 100
+_TELLING_LINES = 16  # whether rows have few of the names
 _MORE_PLACES, _MORE_LINES = 20, 100  # of a block with keys that its first lines have not
 _MARK = b"\xef\xbb\xbf"
 _EMPTY = re.compile(rb"\{\s*\}|^\s*null", re.MULTILINE)
@@ -88,9 +89,11 @@ def _read_named(block: JsonBlock, schema: Schema, sample_lines: int, shape: Shap
     if shape is not None:
         lines.shape, lines.is_known = shape, True
     _refuse_doubtful_bytes(block.window)
-    start = lines.read_first(block.window, sample_lines)
-    if block.typed and block.explode is None and shape is None and lines.are_sparse:
-        raise SparseError
+    start = 0
+    for count in (min(_TELLING_LINES, sample_lines), sample_lines - _TELLING_LINES):
+        start = lines.read_first(block.window, count, start)
+        if block.typed and block.explode is None and shape is None and lines.are_sparse:
+            raise SparseError
     table = _parse(block, schema, lines)
     columns = flatten_table(table, lines.shape, block.explode, keeps_empty=block.keeps_empty)
     return _as_rows(block, schema, columns, _names_met(block, columns, lines, start), table.num_rows)
