@@ -88,7 +88,7 @@ def _read_streamed(
         room = opened.room
         received = read_into(room)
         final = received < len(room)
-        if blocks := opened.feed(received, final=final):
+        if blocks := list(opened.feed(received, final=final)):
             break
     parsed = parse_block(blocks[0], plan)
     is_whole = final and len(blocks) == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -119,10 +119,14 @@ class Place:
 
 @dataclass(frozen=True)
 class Cut:
-    """Whole records: `plain` as they are read, and `text` as they stand in the file; mostly they are the same."""
+    """Whole records: `plain` as they are read, and `text` as they stand in the file; mostly they are the same.
+
+    Where they are a piece of what was to be cut, which `is_followed` by others, these are cut next.
+    """
 
     plain: ByteView
     text: ByteView
+    is_followed: bool = field(default=False, kw_only=True)
 
     @property
     def is_plain(self) -> bool:
@@ -170,7 +174,7 @@ class StreamedFormat(FileFormat, ABC):
         return Place(0, 0)
 
     def cut(self, text: ByteView, *, final: bool) -> Cut:
-        """Return the next bytes of a file as far as the end of their last whole record; with `final` there are no more."""
+        """Return the next bytes of a file as far as the end of their last whole record, or a piece of these; with `final` there are no more."""
         whole = text if final else text.to_place(text.rfind(b"\n") + 1)
         return Cut(whole, whole)
 

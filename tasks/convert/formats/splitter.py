@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 
 from tasks.convert.files.byte_view import BufferPool, ByteView
 from tasks.convert.files.encoding import SAMPLE_BYTES, Encoding, Transcoder, detect_encoding
-from tasks.convert.formats.format import ByteBlock, Place, StreamedFormat, misfit_alone
+from tasks.convert.formats.format import ByteBlock, Cut, Place, StreamedFormat, misfit_alone
 from tasks.convert.schema.blocks import Guess, RawBlock
 from tasks.core.errors import TableError
 
@@ -47,8 +47,10 @@ class RecordSplitter:
         """Return where the next bytes belong: after those that are left of the block before, and at least as many as half a block has."""
         return memoryview(self._buffer)[len(self._rest) :]
 
-    def feed(self, received: int, *, final: bool) -> Sequence[ByteBlock | RawBlock]:
-        """Take the bytes that were written first into `room` and return the block that they complete; with `final`, a block also of no rows.
+    def feed(self, received: int, *, final: bool) -> Iterator[ByteBlock | RawBlock]:
+        """Take the bytes that were written first into `room` and yield the blocks that they complete, before `room` is asked for again; with `final`, a block also of no rows.
+
+        Mostly it is one. Of lines that take many times their memory to be told apart it is one for each piece, cut when it is asked for.
 
         Raises:
             TableError: the header cannot be read, or a record is too long to be one.
@@ -59,11 +61,11 @@ class RecordSplitter:
             first = self._format.begin(text, final=final)
             if first is None:
                 self._keep(text)
-                return []
+                return
             self._has_begun = True
             text = text.from_place(first.byte or 0)
             self._advance(first.byte or 0, first.line)
-        return self._cut(text, final=final)
+        yield from self._cut(text, final=final)
 
     def _text(self, received: int, *, final: bool) -> ByteView:
         """Return what is left of the bytes before and those just received, in UTF-8."""
@@ -103,21 +105,29 @@ class RecordSplitter:
         line = self._line + self._format.count_lines(self._rest)
         return misfit_alone(tail.data, Place(line, place), self._format.names, reason)
 
-    def _cut(self, text: ByteView, *, final: bool) -> Sequence[ByteBlock | RawBlock]:
-        cut, place = self._format.cut(text, final=final), Place(self._line, self._byte)
+    def _cut(self, text: ByteView, *, final: bool) -> Iterator[ByteBlock | RawBlock]:
+        cut = self._format.cut(text, final=final)
+        while cut.is_followed:
+            yield self._take(cut)
+            text = text.from_place(len(cut.text))
+            cut = self._format.cut(text, final=final)
         if final:
-            return self._format.end(cut, place)
+            yield from self._format.end(cut, Place(self._line, self._byte))
+            return
         self._keep(text.from_place(len(cut.text)))
         if len(self._rest) > RECORD_BYTES:
             raise TableError(
                 f"the record that begins in line {self._line + self._format.count_lines(cut.text)} is longer than "
                 f"{RECORD_BYTES // 1024**2} MiB; is it a text file? A quote that is not closed can also be why: declare read.quote"
             )
-        if not cut.text:
-            return []
-        made = self._format.block(cut, place)
+        if cut.text:
+            yield self._take(cut)
+
+    def _take(self, cut: Cut) -> ByteBlock:
+        """Return records as a block; the next bytes stand below it."""
+        made = self._format.block(cut, Place(self._line, self._byte))
         self._advance(len(cut.text), self._format.count_lines(cut.text))
-        return [made]
+        return made
 
     def _advance(self, size: int, lines: int) -> None:
         self._line += lines

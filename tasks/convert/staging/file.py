@@ -35,6 +35,7 @@ from tasks.core.escaping import count
 from tasks.raw.files import fetch_again
 
 BLOCK_BYTES = 8 * 1024 * 1024  # aiofiles hands every call to a thread: few large blocks, never lines
+_FEW_BYTES = 4 * 1024 * 1024  # of which a file's blocks are all in memory at once
 
 Block = ByteBlock | RawBlock
 Value = TypeVar("Value")
@@ -154,37 +155,46 @@ async def _read_blocks(
 ) -> AsyncGenerator[Block]:
     """Yield the blocks of a file, at least one: an empty file too has a part."""
     opened, found = await asyncio.to_thread(_begin, file, plan, progress)
-    for first in found:
-        yield first
+    async for block in _each(found):
+        yield block
     if isinstance(opened, WholeFormat):
         is_held = is_read_whole(type(opened), suffixes(file.name)[1], is_local=file.is_local)
         async with workers.whole if is_held else nullcontext():
             progress.digest = await asyncio.to_thread(content_digest, file)
             blocks = await asyncio.to_thread(read_whole, file.path, opened, plan.target)
-            while (block := await asyncio.to_thread(next, blocks, None)) is not None:
-                if isinstance(block, RawBlock):
-                    block = take_whole(block, plan)
-                    progress.guess = progress.guess or block.guess
-                progress.guess = progress.guess or Guess(opened.suffixes[0].removeprefix("."))
-                yield block
+            async for block in _each(blocks):
+                whole = take_whole(block, plan) if isinstance(block, RawBlock) else block
+                guess = whole.guess if isinstance(whole, RawBlock) else None
+                progress.guess = progress.guess or guess or Guess(opened.suffixes[0].removeprefix("."))
+                yield whole
         return
     if not progress.is_read_at_once:
         async for received, final in _read_bytes(file, plan, progress, opened):
-            for block in await asyncio.to_thread(opened.feed, received, final=final):
+            async for block in _each(opened.feed(received, final=final)):
                 yield block
     progress.encoding, progress.guess, progress.warnings = opened.encoding.name, opened.guess, opened.warnings
     if progress.damage:
         progress.warnings += (f"{progress.damage}; what follows is in no row: fetch the file again",)
         broken = opened.break_off(progress.damage)
-        for block in await asyncio.to_thread(opened.feed, 0, final=True):
+        async for block in _each(opened.feed(0, final=True)):
             yield block
         yield broken
 
 
+async def _each(blocks: Sequence[Block] | Iterator[Block]) -> AsyncGenerator[Block]:
+    """Yield blocks, those that are not made yet when they are asked for, in a thread."""
+    if isinstance(blocks, Sequence):
+        for block in blocks:
+            yield block
+        return
+    while (made := await asyncio.to_thread(next, blocks, None)) is not None:
+        yield made
+
+
 def _begin(
     file: InputFile, plan: ConversionContext, progress: _Progress
-) -> tuple[WholeFormat | RecordSplitter, Sequence[Block]]:
-    """Open a file, and return also the blocks of one that is small: to go from thread to thread for each step took as long as these."""
+) -> tuple[WholeFormat | RecordSplitter, Sequence[Block] | Iterator[Block]]:
+    """Open a file, and return also the blocks of one that is small, which are made, or to be made: to go from thread to thread for each step took as long as these."""
     opened = open_format(file, plan)
     if isinstance(opened, WholeFormat) or not _is_plain(file) or file.size >= len(opened.room):
         return opened, ()
@@ -192,7 +202,8 @@ def _begin(
         received = stream.readinto(opened.room)
     progress.digest, progress.is_read_at_once = xxhash.xxh3_128_hexdigest(opened.room[:received]), True
     _check_unchanged(file)
-    return opened, opened.feed(received, final=True)
+    blocks = opened.feed(received, final=True)
+    return opened, list(blocks) if received < _FEW_BYTES else blocks
 
 
 def _is_plain(file: InputFile) -> bool:

@@ -27,7 +27,9 @@ class ReadCut(Cut):
     records: Records
 
 
-def find_apart(text: ByteView, first: np.ndarray, end: int, views: Sequence[Rewritten]) -> int:
+def find_apart(
+    text: ByteView, first: np.ndarray, end: int, views: Sequence[Rewritten], awaited_bytes: int = BYTES_AWAITED
+) -> int:
     """Return the line up to `end` that is the first of a record, and begins in no field of lines as they were rewritten: what is below it is rewritten alone as with them.
 
     What is a field so may be none as it is read. One of more bytes than are awaited holds no line back.
@@ -38,7 +40,7 @@ def find_apart(text: ByteView, first: np.ndarray, end: int, views: Sequence[Rewr
             continue
         above = first[first < end]
         found = int(above[view.are_apart(above)].max(initial=0))
-        end = found if starts[found] >= starts[end] - BYTES_AWAITED else end
+        end = found if starts[found] >= starts[end] - awaited_bytes else end
     return end
 
 
@@ -59,12 +61,14 @@ def tell_records(cut: Cut, head: Head) -> ReadCut:
     return ReadCut(cut.plain, cut.text, Records(cut.plain, head.dialect, raw=raw, width=len(head.names)))
 
 
-def hold_back(cut: Cut, head: Head, records: int, views: Sequence[Rewritten]) -> Cut:
+def hold_back(
+    cut: Cut, head: Head, records: int, views: Sequence[Rewritten] = (), awaited_bytes: int = BYTES_AWAITED
+) -> Cut:
     """Return whole records without so many of the last, which may be the last of the file."""
     told = tell_records(cut, head)
     begins = told.records.begins
     end = int(begins[-records]) if len(begins) > records else 0
-    return split_at_line(told, find_apart(cut.plain, begins, end, views))[0]
+    return split_at_line(told, find_apart(cut.plain, begins, end, views, awaited_bytes))[0]
 
 
 def split_footer(cut: Cut, head: Head, records: int) -> tuple[Cut, Footer]:

@@ -16,10 +16,10 @@ from tasks.convert.files.encoding import SAMPLE_BYTES
 from tasks.convert.formats.csv.ends import ReadCut, find_apart, hold_back, settle_blank, split_at_line, split_footer
 from tasks.convert.formats.csv.header import Head, read_head
 from tasks.convert.formats.csv.parse import CsvBlock, opens_quotes
-from tasks.convert.formats.csv.quotes import are_paired
+from tasks.convert.formats.csv.quotes import are_paired, hold_many_lines
 from tasks.convert.formats.csv.quoting import BACKSLASH, Quoting, detect_escapes
 from tasks.convert.formats.csv.reader import parse_csv
-from tasks.convert.formats.csv.records import Records
+from tasks.convert.formats.csv.records import BYTES_AWAITED, Records
 from tasks.convert.formats.csv.tokens import Rewritten
 from tasks.convert.formats.csv.totals import TOTALS, Footer, Totals, find_totals
 from tasks.convert.formats.format import ByteBlock, Cut, Place, StreamedFormat, misfit_alone
@@ -28,6 +28,8 @@ from tasks.convert.schema.names import refuse_width
 from tasks.convert.schema.target import TableTarget
 from tasks.core.errors import TableError
 
+PIECE_LINES = 128 * 1024  # read quote by quote: each of them takes a hundred bytes and more meanwhile
+_LINE_BYTES = 8
 _LATE_ESCAPE = (
     "a backslash before a quote is an escape, which shows only far below the header: above that two backslashes "
     "were kept as two; declare read.escape: '\\', or '' where it is none"
@@ -182,22 +184,57 @@ def typed_later(block: CsvBlock) -> ByteBlock:
 
 def cut_records(text: ByteView, head: Head, reading: Reading, *, final: bool) -> Cut:
     """Return the bytes of a CSV file as far as their last whole record that is none of its footer, rewritten as plain CSV where they are not, and as they are."""
-    cut, views = _cut_lines(_take_lines(text, final=final), head, reading, final=final)
-    return hold_back(cut, head, reading.skip_footer, views) if reading.skip_footer and not final else cut
+    lines, held = _take_lines(text, final=final), reading.skip_footer
+    quoting = _quoting_to_read(lines, head, reading)
+    size = _piece_bytes(lines)
+    cut, views = _cut_piece(lines, size, head, quoting) if len(lines) > size * 5 // 4 else (None, ())
+    if cut is not None and held:
+        cut = hold_back(cut, head, held, views, len(cut.text))
+    if cut is not None and cut.text:
+        return replace(cut, is_followed=True)
+    cut, views = (Cut(lines, lines), ()) if quoting is None else _cut_lines(lines, head, quoting, final=final)
+    return hold_back(cut, head, held, views) if held and not final else cut
 
 
-def _cut_lines(block: ByteView, head: Head, reading: Reading, *, final: bool) -> tuple[Cut, Sequence[Rewritten]]:
-    """Return lines as far as their last whole record, and all of them in each way that they were rewritten."""
+def _piece_bytes(text: ByteView) -> int:
+    """Return how many bytes so many lines have as are told apart at once."""
+    least = PIECE_LINES * _LINE_BYTES
+    return least * PIECE_LINES // min(PIECE_LINES, max(1, text.to_place(least).lines_of_any_end))
+
+
+def _cut_piece(
+    block: ByteView, size: int, head: Head, quoting: Quoting | None
+) -> tuple[Cut | None, Sequence[Rewritten]]:
+    """Return the first lines that are followed by others, where it takes many times their memory to tell the records; else None."""
+    piece, quote = _take_lines(block.to_place(size), final=False), head.dialect.quote
+    if quoting is None and not (quote and quote.encode() in block and hold_many_lines(piece, quote)):
+        return None, ()
+    piece = ByteView.of(piece.data)  # of its own, as the bytes around it are used again once their block is parsed
+    return _cut_lines(piece, head, quoting or head.dialect.quoting, final=False, is_followed=True)
+
+
+def _quoting_to_read(block: ByteView, head: Head, reading: Reading) -> Quoting | None:
+    """Return how lines are quoted of which only a reader can tell the records, as a quote is open, or stands where it quotes nothing, or which are not plain; None where each line, or each quote, tells them."""
     quoting = head.dialect.quoting
+    if not quoting.is_plain:
+        return quoting
+    quote, delimiter = quoting.quote, quoting.delimiter
+    if not quote or quote.encode() not in block or are_paired(block.to_numpy(), quote, delimiter):
+        return None
+    found = _find_quoting(block, head, reading)
+    opens = not found.is_plain or opens_quotes(block, found.quote, delimiter)
+    return found if opens or block.has_blank_line else None
+
+
+def _cut_lines(
+    block: ByteView, head: Head, quoting: Quoting, *, final: bool, is_followed: bool = False
+) -> tuple[Cut, Sequence[Rewritten]]:
+    """Return lines as far as their last whole record, and all of them in each way that they were rewritten.
+
+    A quote that nothing closes in lines that are `is_followed` by others may be closed there, however many bytes are below it.
+    """
+    awaited_bytes = len(block) if is_followed else BYTES_AWAITED
     quote, delimiter = quoting.quote.encode(), quoting.delimiter
-    is_plain = quoting.is_plain
-    if is_plain and (not quote or quote not in block or are_paired(block.to_numpy(), quoting.quote, delimiter)):
-        return Cut(block, block), ()
-    # A quote is open, or stands where it quotes nothing: only a reader can tell.
-    if is_plain:
-        quoting = _find_quoting(block, head, reading)
-        if quoting.is_plain and not opens_quotes(block, quoting.quote, delimiter) and not block.has_blank_line:
-            return Cut(block, block), ()
     views = [] if quoting.is_plain else [quoting.rewrite_lines(block, may_be_open=not final)]
     plain = views[0].plain if views else block
     is_whole = views and views[0].is_closed and (not quote or are_paired(plain.to_numpy(), quoting.quote, delimiter))
@@ -206,10 +243,10 @@ def _cut_lines(block: ByteView, head: Head, reading: Reading, *, final: bool) ->
     raw, width = block if views else None, len(head.names)
     records = Records(plain, head.dialect, raw=raw, width=width)
     if settled := records.laid.settled:
-        apart = find_apart(plain, np.flatnonzero(records.laid.is_first), settled, views)
+        apart = find_apart(plain, np.flatnonzero(records.laid.is_first), settled, views, awaited_bytes)
         return split_at_line(ReadCut(plain, block, records), apart)[0], views
-    end = records.first_unclosed
-    if views:
+    end = records.find_unclosed(awaited_bytes)
+    if views and not is_followed:
         # The last quote is either open, or stray: what is below it are records then.
         closed, above = (
             quoting.rewrite_lines(block, may_be_open=False),
@@ -218,15 +255,15 @@ def _cut_lines(block: ByteView, head: Head, reading: Reading, *, final: bool) ->
         if closed.plain.data != plain.data and (end is None or not closed.plain.data.startswith(above)):
             views.append(closed)
             records = Records(closed.plain, head.dialect, raw=raw, width=width)
-            end = records.first_unclosed
-    return _cut_at(records, end, views), views
+            end = records.find_unclosed(awaited_bytes)
+    return _cut_at(records, end, views, awaited_bytes), views
 
 
-def _cut_at(records: Records, end: int | None, views: Sequence[Rewritten]) -> ReadCut:
+def _cut_at(records: Records, end: int | None, views: Sequence[Rewritten], awaited_bytes: int) -> ReadCut:
     """Return the lines before the one at which a record may begin that ends below, or as far as the last whole record."""
     if end is None:
         end = len(records.lines) if len(records.unclosed) else int(records.whole[1].max(initial=0))
-    end = find_apart(records.lines.text, records.begins, end, views)
+    end = find_apart(records.lines.text, records.begins, end, views, awaited_bytes)
     plain, raw = (lines.text.to_place(lines.place_of(end)) for lines in (records.lines, records.raw))
     return ReadCut(plain, plain if records.raw is records.lines else raw, records)
 

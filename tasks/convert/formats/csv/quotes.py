@@ -7,10 +7,12 @@ from functools import cache
 
 import numpy as np
 
-from tasks.convert.files.byte_view import Marks
+from tasks.convert.files.byte_view import ByteView, Marks
 from tasks.convert.formats.csv.places import NextPlaces, follow
 
 _FEW_CHARACTERS = 4
+_PIECE_BYTES = 256 * 1024
+_FEW_HELD = 8
 
 
 def are_of(characters: bytes, view: np.ndarray) -> np.ndarray:
@@ -44,14 +46,19 @@ def are_paired(view: np.ndarray, quote: str, delimiter: str) -> bool:
     A quote within a field, as in 5" pipe, is none that opens, and below one that nothing closes
     those that open and those that close change places: only a reader can tell those apart.
     """
-    quotes = np.flatnonzero(view == ord(quote))
-    if not len(quotes):
-        return True
-    if len(quotes) % 2 or not _open_fields(view, quotes[::2], quote, delimiter):
-        return False
-    marks, following = f"{delimiter}\r\n".encode(), quotes[1::2] + 1
-    closes = are_of(marks + quote.encode(), view[np.minimum(following, len(view) - 1)]) | (following == len(view))
-    return bool(closes.all()) and not are_of(marks, view[quotes[-1:] - 1]).any()
+    count, last, marks = 0, 0, f"{delimiter}\r\n".encode()
+    for first in range(0, len(view), _PIECE_BYTES):  # the first that is none tells it
+        quotes = np.flatnonzero(view[first : first + _PIECE_BYTES] == ord(quote)) + first
+        if len(quotes):
+            turn = count % 2
+            following = quotes[1 - turn :: 2] + 1
+            closes = are_of(marks + quote.encode(), view[np.minimum(following, len(view) - 1)])
+            if not (closes | (following == len(view))).all() or not _open_fields(
+                view, quotes[turn::2], quote, delimiter
+            ):
+                return False
+            count, last = count + len(quotes), int(quotes[-1])
+    return not count or (count % 2 == 0 and not are_of(marks, view[[last - 1]]).any())
 
 
 def _open_fields(view: np.ndarray, opening: np.ndarray, quote: str, delimiter: str) -> bool:
@@ -69,6 +76,13 @@ def are_inside(is_quote: np.ndarray) -> np.ndarray:
     is_odd = np.append(np.False_, np.bitwise_xor.accumulate(odd)[:-1].view(bool))[: len(words)]
     words[is_odd] = ~words[is_odd]
     return np.unpackbits(words.view(np.uint8), count=len(is_quote), bitorder="little").view(bool)
+
+
+def hold_many_lines(text: ByteView, quote: str) -> bool:
+    """Return whether many lines, one in eight or more, end in fields of a text in which quotes are paired."""
+    view, ends = text.to_numpy(), text.line_spans_of_any_end[1]
+    ends = ends[ends < len(view)]
+    return bool(np.count_nonzero(are_inside(view == ord(quote))[ends]) * _FEW_HELD > len(ends))
 
 
 def are_between(starts: np.ndarray, stops: np.ndarray, count: int) -> np.ndarray:

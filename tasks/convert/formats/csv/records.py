@@ -181,8 +181,7 @@ class Records:
         """Return how the lines of a text without those whose quote is never closed lie."""
         return self.laid.without(text, is_kept, self._unclosed.is_first)
 
-    @property
-    def first_unclosed(self) -> int | None:
+    def find_unclosed(self, awaited_bytes: int) -> int | None:
         """Return the index of the first line whose quote is not closed in this block, and may be in the next: too little below shows that it is stray, and no other quote closes it."""
         lines, count = self.unclosed, len(self.lines)
         # Of one that another quote of the block closes it is told already that it is stray, whatever comes.
@@ -190,7 +189,7 @@ class Records:
         lines = lines[self.laid.alone.find_ends(lines) > count]
         is_stray = self.laid.alike.are_records(lines + 1, np.full(len(lines), count))
         # Also a field of many such lines may be closed, wherever the block is cut.
-        is_stray &= self.laid.starts[lines] < len(self._text) - BYTES_AWAITED
+        is_stray &= self.laid.starts[lines] < len(self._text) - awaited_bytes
         return None if is_stray.all() else int(lines[~is_stray][0])
 
     def locate(self, indices: Iterable[int]) -> pa.Table:
