@@ -85,6 +85,8 @@ def find_spelling(
     found = [each for each in shapes if each.example.strip() not in NULL_TEXTS]
     values = sum(each.times for each in found) + unknown
     column = _Texts(found, values, are_texts)
+    if column.are_codes:
+        return None
     best: Spelling | None = None
     for spelling in (*_as_numbers(column, decimals), *_as_dates(column), *_as_truths(column)):
         odd = sum(each.times for each in spelling.odd)
@@ -117,8 +119,13 @@ class _Texts:
         """Return whether most values fit the declaration that would be inferred, and the format tells that they are meant as texts: no other is tried, of hundreds of columns."""
         if not self.are_texts:
             return False
-        others = sum(each.times for each in self.shapes if not _DIGITS.fullmatch(each.example))  # mostly there are none
-        return 2 * others < self.values or 2 * sum(self.shapes[n].times for n in self._misfits(plain)) < self.values
+        return 2 * sum(self.shapes[n].times for n in self._misfits(plain)) < self.values
+
+    @property
+    def are_codes(self) -> bool:
+        """Return whether most values are digits, and the format tells that they are meant as texts: mostly it is so, and nothing else is asked of them."""
+        others = sum(each.times for each in self.shapes if not _DIGITS.fullmatch(each.example)) if self.are_texts else 0
+        return self.are_texts and 2 * others < self.values
 
     def has_many(self, are: Iterable[bool]) -> bool:
         """Return whether so many values are none of a kind, which is told of each shape, that the column is one of texts."""

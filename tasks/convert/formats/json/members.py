@@ -23,11 +23,14 @@ _QUOTE, _COLON, _COMMA, _CLOSING, _ENDING, _BLANK, _RETURN, _MINUS, _ZERO, _POIN
 )
 NUMBER, TEXT, TRUTH, NULL, LIST, WHOLE, FLOAT = 1, 2, 4, 8, 16, 32, 64
 """The kinds of values: whole numbers are of 64 bits, and written as Python writes them, floats have a point or an exponent; of other numbers no more is known."""
-_SOME = 1_000
+_SOME = 100
 _MOST_DIGITS = 18  # of a whole number that 64 bits hold, whatever they are
 _KINDS = np.zeros(256, np.uint8)  # of a value, by its first byte; none of objects and blanks
 for _bytes, _kind in ((b"-0123456789", NUMBER), (b'"', TEXT), (b"tf", TRUTH), (b"n", NULL), (b"[", LIST)):
     _KINDS[list(_bytes)] = _kind
+_BEHIND_KEY = 2
+_MARKS = np.zeros(256, np.uint8)  # what stands behind the closing quote of a key, and of a text
+_MARKS[[_COLON, _COMMA, _CLOSING, _ENDING]] = _BEHIND_KEY, 1, 1, 1
 _IS_BLANK = np.isin(np.arange(256), list(b" \t\r"))
 _SLICE_BYTES = 128 * 1024  # what a comparison writes stays in the processor's cache
 _PIECE_BYTES, _TOGETHER = 1024 * 1024, 65_536
@@ -212,14 +215,11 @@ def _find_keys(data: np.ndarray, escapes: np.ndarray) -> tuple[np.ndarray, np.nd
     if len(escaped):
         quotes = np.delete(quotes, np.searchsorted(quotes, escaped))
     opens, closes = quotes[::2], quotes[1::2]
-    after = data[closes + 1]
-    is_key = after == _COLON
-    if is_key.all():
-        return opens, closes
-    others = after[~is_key]
-    if not np.isin(others, (_COMMA, _CLOSING, _ENDING)).all():
+    marks = _MARKS[data[closes + 1]]
+    if not marks.all():
         raise InDoubtError
-    return opens[is_key], closes[is_key]
+    is_key = marks == _BEHIND_KEY
+    return (opens, closes) if is_key.all() else (opens[is_key], closes[is_key])
 
 
 def _find_bytes(data: np.ndarray, are_sought: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
@@ -295,7 +295,9 @@ def _read_wholes(window: ByteView, starts: np.ndarray, stops: np.ndarray, kinds:
     is_float = np.append(marks, len(data))[np.searchsorted(marks, first)] < last
     kinds[places[is_float]] = FLOAT
     kinds[places[~is_float & is_alike & (last - first <= _MOST_DIGITS)]] = WHOLE
-    return _cast(window, starts, stops, kinds == WHOLE, pa.int64()), False
+    are_whole = kinds == WHOLE
+    wholes = _cast(window, starts, stops, are_whole, pa.int64()) if are_whole.any() else np.zeros(len(kinds), np.int64)
+    return wholes, False
 
 
 def join(texts: pa.StringArray, between: str) -> str:
