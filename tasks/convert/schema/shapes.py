@@ -60,7 +60,7 @@ def _count_together(columns: Sequence[pa.ChunkedArray]) -> list[dict[str, Shape]
     if sum(chunk.nbytes for chunk in chunks) > _JOINED_BYTES:
         chunks = [_shorten(chunk) for chunk in chunks]
     texts = pa.concat_arrays(chunks)
-    filled = _drop_nulls(texts)
+    filled = texts.drop_null()
     totals = np.array([len(column) - column.null_count for column in columns])
     is_written = _may_be_written(texts, filled, totals)
     if not is_written.all():
@@ -83,20 +83,6 @@ def _count_together(columns: Sequence[pa.ChunkedArray]) -> list[dict[str, Shape]
         if are_written[place]:
             written.add(name)
     return [_find_usual(found, total, written) for found, total in zip(counted, totals.tolist(), strict=True)]
-
-
-def _drop_nulls(texts: pa.StringArray) -> pa.StringArray:
-    """Return texts without nulls; where these have no bytes, as mostly, no other is copied: in a third of the time if most are null."""
-    mask, ends, data = texts.buffers()
-    if mask is None or not texts.null_count or data is None:
-        return texts.drop_null()
-    bits = np.unpackbits(np.frombuffer(mask, np.uint8), bitorder="little", count=texts.offset + len(texts))
-    places = np.flatnonzero(bits[texts.offset :].view(bool))
-    offsets = np.frombuffer(ends, np.int32, len(texts) + 1, texts.offset * 4)
-    kept = np.append(offsets[places], offsets[-1])
-    if not np.array_equal(kept[1:], offsets[places + 1]):
-        return texts.drop_null()
-    return pa.StringArray.from_buffers(len(places), pa.py_buffer(kept), data)
 
 
 def _shorten(texts: pa.StringArray) -> pa.StringArray:
@@ -125,9 +111,9 @@ def _count_each(
     place, order = np.divmod(met, len(_ORDERS))
     met = met[np.lexsort((order, met_first[place]))]
     examples = texts.take(pa.array(first[met])).to_pylist()
-    for code, count, example in zip(met.tolist(), counts[met].tolist(), examples, strict=True):
-        number, of_shape = divmod(code, len(shapes.dictionary) * len(_ORDERS))
-        yield number, *divmod(of_shape, len(_ORDERS)), Shape(count, example)
+    columns, numbers = np.divmod(met // len(_ORDERS), len(shapes.dictionary))
+    told = (each.tolist() for each in (columns, numbers, met % len(_ORDERS)))
+    yield from zip(*told, map(Shape, counts[met].tolist(), examples), strict=True)
 
 
 def _find_first(codes: np.ndarray, count: int) -> np.ndarray:
@@ -139,6 +125,8 @@ def _find_first(codes: np.ndarray, count: int) -> np.ndarray:
 
 def _find_usual(found: dict[str, Shape], total: int, written: Collection[str]) -> dict[str, Shape]:
     """Return the shapes that come most often, and all other texts of a column as one; nothing where most are words, of no shape that is `written`."""
+    if not found:
+        return {}
     usual = sorted(((name, each) for name, each in found.items() if name), key=lambda each: -each[1].times)[:_KEPT]
     if 2 * sum(each.times for name, each in usual if name in written) < total:
         return {}
