@@ -127,6 +127,13 @@ class ByteView:
         lines = len(starts) - bool(len(starts) and starts[-1] == len(view))  # none begins behind the last line end
         return starts[:lines], stops[:lines]
 
+    def to_line(self, line: int) -> ByteView:
+        """Return the lines before one, counted from 0, of which it is known already where they lie."""
+        starts, stops = self.line_spans_of_any_end
+        found = self.to_place(int(starts[line])) if line < len(starts) else self.to_place(len(self))
+        vars(found)["line_spans_of_any_end"] = starts[:line], stops[:line]
+        return found
+
     @property
     def has_blank_line(self) -> bool:
         """Return whether a line is blank, whatever ends lines: by where they lie, if that is known, else by a search."""

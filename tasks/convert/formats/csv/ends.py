@@ -159,6 +159,5 @@ def _take_empty(cut: ReadCut, head: Head, lines: np.ndarray) -> np.ndarray:
 
 
 def _split(text: ByteView, line: int) -> tuple[ByteView, ByteView]:
-    starts, _ = text.line_spans_of_any_end
-    place = int(starts[line]) if line < len(starts) else len(text)
-    return text.to_place(place), text.from_place(place)
+    above = text.to_line(line)
+    return above, text.from_place(len(above))

@@ -30,6 +30,7 @@ from tasks.core.errors import TableError
 
 PIECE_LINES = 128 * 1024  # read quote by quote: each of them takes a hundred bytes and more meanwhile
 _LINE_BYTES = 8
+_PIECES, _LAST_PIECES = 1.25, 2  # of which so many are one: the last records of a file need not be told apart to be cut
 _LATE_ESCAPE = (
     "a backslash before a quote is an escape, which shows only far below the header: above that two backslashes "
     "were kept as two; declare read.escape: '\\', or '' where it is none"
@@ -186,8 +187,8 @@ def cut_records(text: ByteView, head: Head, reading: Reading, *, final: bool) ->
     """Return the bytes of a CSV file as far as their last whole record that is none of its footer, rewritten as plain CSV where they are not, and as they are."""
     lines, held = _take_lines(text, final=final), reading.skip_footer
     quoting = _quoting_to_read(lines, head, reading)
-    size = _piece_bytes(lines)
-    cut, views = _cut_piece(lines, size, head, quoting) if len(lines) > size * 5 // 4 else (None, ())
+    size, most = _piece_bytes(lines), _LAST_PIECES if final else _PIECES
+    cut, views = _cut_piece(lines, size, head, quoting) if len(lines) > most * size else (None, ())
     if cut is not None and held:
         cut = hold_back(cut, head, held, views, len(cut.text))
     if cut is not None and cut.text:
@@ -206,10 +207,13 @@ def _cut_piece(
     block: ByteView, size: int, head: Head, quoting: Quoting | None
 ) -> tuple[Cut | None, Sequence[Rewritten]]:
     """Return the first lines that are followed by others, where it takes many times their memory to tell the records; else None."""
-    piece, quote = _take_lines(block.to_place(size), final=False), head.dialect.quote
-    if quoting is None and not (quote and quote.encode() in block and hold_many_lines(piece, quote)):
+    quote = head.dialect.quote
+    if quoting is None and not (quote and quote.encode() in block):
         return None, ()
-    piece = ByteView.of(piece.data)  # of its own, as the bytes around it are used again once their block is parsed
+    # Bytes of its own, as those around it are used again once their block is parsed.
+    piece = ByteView.of(_take_lines(block.to_place(size), final=False).data)
+    if quoting is None and not hold_many_lines(piece, quote):
+        return None, ()
     return _cut_lines(piece, head, quoting or head.dialect.quoting, final=False, is_followed=True)
 
 
@@ -264,7 +268,7 @@ def _cut_at(records: Records, end: int | None, views: Sequence[Rewritten], await
     if end is None:
         end = len(records.lines) if len(records.unclosed) else int(records.whole[1].max(initial=0))
     end = find_apart(records.lines.text, records.begins, end, views, awaited_bytes)
-    plain, raw = (lines.text.to_place(lines.place_of(end)) for lines in (records.lines, records.raw))
+    plain, raw = (lines.text.to_line(end) for lines in (records.lines, records.raw))
     return ReadCut(plain, plain if records.raw is records.lines else raw, records)
 
 
