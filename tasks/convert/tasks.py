@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 from prefect import task
@@ -15,9 +16,10 @@ from prefect.cache_policies import NO_CACHE
 
 from tasks.config import Pipeline, Source
 from tasks.convert.staging.block import sync_parts
-from tasks.convert.staging.bundle import convert_bundle
+from tasks.convert.staging.bundle import join_files, may_be_joined
 from tasks.convert.staging.context import ConversionContext, ConversionResult, InputFile
 from tasks.convert.staging.file import ConversionThreads, convert_file
+from tasks.convert.staging.gathering import GATHERED_FILES, gather_files
 from tasks.convert.staging.remote_batch import RemoteBatch, StagedElsewhere
 from tasks.convert.table.account import audit_table
 from tasks.convert.table.commit import commit_table
@@ -53,6 +55,8 @@ from tasks.runners.workers import StageWorkers
 FILES_AT_ONCE = 2 * CORES  # of one batch; how much of them is in memory, the workers' blocks bound
 FILES_ELSEWHERE = 2  # of one batch, in one thread of a worker: the next is opened while one is parsed
 BLOCKS_ELSEWHERE = 2
+
+Converted = TypeVar("Converted", ConversionResult, ConversionResult | None)
 
 _workers: WeakKeyDictionary[asyncio.AbstractEventLoop, ConversionThreads] = WeakKeyDictionary()
 
@@ -99,7 +103,7 @@ async def _convert_units(
             return await _convert_unit(unit, plan, workers)
 
     outcomes = await asyncio.gather(*map(convert_unit, units), return_exceptions=True)
-    return [converted for unit in _or_raise(outcomes) for converted in unit]
+    return _or_raise(outcomes)
 
 
 @asynccontextmanager
@@ -256,26 +260,50 @@ async def _convert_job(job: TableJob, workers: StageWorkers | None, *, fresh: bo
 async def _convert_unit(
     unit: Sequence[InputFile], plan: ConversionContext, workers: ConversionThreads
 ) -> list[ConversionResult]:
+    if len(unit) == 1:
+        return await _convert_alone(unit, plan, workers)
     converted: list[ConversionResult] = []
-    alone: Sequence[InputFile] = unit
-    if len(unit) > 1:
-        name = name_part([file.name for file in unit])
-        async with workers.blocks:
-            together, alone = await workers.run(convert_bundle, unit, plan, name)
-        if together is not None:
-            await asyncio.to_thread(sync_parts, together.parts, plan.target)
-            converted.append(together)
-        half = len(alone) // 2
-        if together is None and half:  # the odd one is in one half only
-            return [
-                *await _convert_unit(alone[:half], plan, workers),
-                *await _convert_unit(alone[half:], plan, workers),
-            ]
-    converted += [await convert_file(file, plan, name_part([file.name]), workers) for file in alone]
-    return converted
+    others: Sequence[InputFile] = unit
+    if may_be_joined(unit[0], plan):
+        joined, others = await _together(join_files, unit, plan, workers)
+        converted += [joined] if joined is not None else []
+
+    async def gather(files: Sequence[InputFile]) -> list[ConversionResult]:
+        gathered, alone = await _together(gather_files, files, plan, workers)
+        return [gathered, *await _convert_alone(alone, plan, workers)]
+
+    pieces = [others[begin : begin + GATHERED_FILES] for begin in range(0, len(others), GATHERED_FILES)]
+    return converted + _or_raise(await asyncio.gather(*map(gather, pieces), return_exceptions=True))
 
 
-def _or_raise(outcomes: Sequence[list[ConversionResult] | BaseException]) -> list[list[ConversionResult]]:
+async def _convert_alone(
+    files: Sequence[InputFile], plan: ConversionContext, workers: ConversionThreads
+) -> list[ConversionResult]:
+    """Return what became of files, each by itself; those that fail hold up none."""
+    outcomes: list[list[ConversionResult] | BaseException] = []
+    for file in files:
+        try:
+            outcomes.append([await convert_file(file, plan, name_part([file.name]), workers)])
+        except TableError as error:
+            outcomes.append(error)
+    return _or_raise(outcomes)
+
+
+async def _together(
+    convert: Callable[[Sequence[InputFile], ConversionContext, str], tuple[Converted, list[InputFile]]],
+    files: Sequence[InputFile],
+    plan: ConversionContext,
+    workers: ConversionThreads,
+) -> tuple[Converted, list[InputFile]]:
+    """Return what became of small files in one thread, their parts on the disk, and those that are left."""
+    async with workers.blocks:
+        converted, others = await workers.run(convert, files, plan, name_part([file.name for file in files]))
+    if converted is not None:
+        await asyncio.to_thread(sync_parts, converted.parts, plan.target)
+    return converted, others
+
+
+def _or_raise(outcomes: Sequence[list[ConversionResult] | BaseException]) -> list[ConversionResult]:
     """Return what was converted; raise one TableError with every file that failed."""
     failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
     for failure in failures:
@@ -283,4 +311,4 @@ def _or_raise(outcomes: Sequence[list[ConversionResult] | BaseException]) -> lis
             raise failure
     if failures:
         raise TableError("\n".join(map(str, failures)))
-    return [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
+    return [each for outcome in outcomes if not isinstance(outcome, BaseException) for each in outcome]

@@ -182,8 +182,10 @@ def read_part(path: Path) -> pa.Table:
         return file.read()
 
 
-def rewrite_part(source: Path, target: Path, part: Part, types: Types, kept: Mapping[str, bool] | None = None) -> None:
-    """Write a staged part with the columns of `types`, and of its files only those that are `kept`."""
+def rewrite_part(
+    source: Path, target: Path, part: Part, types: Types, kept: Mapping[str, bool] | None = None
+) -> pa.Table:
+    """Write a staged part with the columns of `types`, and of its files only those that are `kept`; return its rows."""
     table = read_part(source)
     if kept is not None:
         table = table.filter(pa.array(np.repeat([kept[name] for name in part.rows], list(part.rows.values()))))
@@ -195,3 +197,4 @@ def rewrite_part(source: Path, target: Path, part: Part, types: Types, kept: Map
             widened = widened.append_column(name, table[name])
     write_part(target, widened, find_dense(widened))
     fsync(target)
+    return widened

@@ -117,8 +117,8 @@ class TypedBlock:
     received: int
     misfits: pa.Table = field(default_factory=lambda: NO_MISFITS)
     records: int | None = None
-    lines: Sequence[int] | None = None
-    """The line of each row, where it was asked for."""
+    lines: Sequence[int | None] | None = None
+    """The line of each row, where it was asked for, and is known."""
     empty: int = 0
     warnings: Sequence[str] = ()
     taken: Mapping[str, Mapping[str, int]] = field(default_factory=dict)

@@ -69,8 +69,8 @@ def write_block(parsed: TypedBlock, plan: ConversionContext, name: str, rows: Ma
     target = plan.target
     if plan.wanted is None:
         parsed = replace(parsed, table=parsed.table.select(plan.order.sort(parsed.types)))
-    reasons = count_reasons(parsed.misfits["reason"]) if len(parsed.misfits) else None
-    if reasons is not None:
+    result = tell_block(parsed, name)
+    if result.rejects is not None:
         write_rejects(target.staged / "rejects" / name, target.source, next(iter(rows)), parsed.misfits)
     parts = []
     for folder, table, places in divide_rows(_with_origin(parsed, plan.target, rows), target.partition_by):
@@ -79,21 +79,24 @@ def write_block(parsed: TypedBlock, plan: ConversionContext, name: str, rows: Ma
         if plan.samples is not None:
             plan.samples.keep(path, table)
         counts = dict(rows) if len(rows) > 1 else {next(iter(rows)): table.num_rows}
-        shapes = _count_shapes(table, target)
+        shapes = count_text_shapes(table, target)
         parts.append(Part(path, counts, dict(parsed.types), dict(plan.wanted or _types_of(parsed)), shapes))
-    records = parsed.received if parsed.records is None else parsed.records
-    rejects = None if reasons is None else name
+    return replace(result, parts=tuple(parts))
+
+
+def tell_block(parsed: TypedBlock, name: str) -> BlockResult:
+    """Return what becomes of a block whose rejects, if it has any, are those of the part `name`; its rows are in none yet."""
     return BlockResult(
-        parsed.received,
-        records,
-        len(parsed.misfits),
-        reasons,
-        tuple(parts),
-        rejects,
-        parsed.empty,
-        parsed.warnings,
-        parsed.taken,
-        parsed.points,
+        received=parsed.received,
+        records=parsed.received if parsed.records is None else parsed.records,
+        rejected=len(parsed.misfits),
+        reasons=count_reasons(parsed.misfits["reason"]) if len(parsed.misfits) else None,
+        parts=(),
+        rejects=name if len(parsed.misfits) else None,
+        empty=parsed.empty,
+        warnings=parsed.warnings,
+        taken=parsed.taken,
+        points=parsed.points,
     )
 
 
@@ -105,7 +108,7 @@ def _types_of(parsed: TypedBlock) -> Types:
     }
 
 
-def _count_shapes(table: pa.Table, target: TableTarget) -> dict[str, dict[str, tuple[int, str]]]:
+def count_text_shapes(table: pa.Table, target: TableTarget) -> dict[str, dict[str, tuple[int, str]]]:
     """Return the shapes of the texts of each column that is one of texts as nothing is declared of its type."""
     texts = (
         name for name, kind in zip(table.column_names, table.schema.types, strict=True) if pa.types.is_string(kind)

@@ -1,10 +1,11 @@
-"""Many small files converted as one block to one part, where all are alike and none is in any way odd."""
+"""Many small files converted together: as one block to one part, where all are alike and none is in any way odd."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import xxhash
 
@@ -16,17 +17,21 @@ from tasks.convert.formats.csv.format import Csv, typed_later
 from tasks.convert.formats.csv.header import Head, read_head
 from tasks.convert.formats.csv.parse import CsvBlock
 from tasks.convert.formats.csv.totals import find_totals
+from tasks.convert.formats.format import WholeFormat
 from tasks.convert.formats.registry import format_of
 from tasks.convert.formats.units import are_units, may_be_units
 from tasks.convert.schema.blocks import TypedBlock
 from tasks.convert.staging.block import parse_block, write_block
 from tasks.convert.staging.context import ConversionContext, ConversionResult, ConvertedFile, InputFile
+from tasks.convert.staging.gathering import GATHERED_FILES
 from tasks.core.bucket.opened import is_below, read_ahead
 from tasks.core.errors import TableError
 
 SMALL_BYTES = 256 * 1024  # a Parquet file of less costs more to make and to open than its rows are worth
 BUNDLE_BYTES = 16 * 1024 * 1024
 MANY_FILES = 100  # fewer are converted each to a part of its own, which a change of the file then replaces
+
+_USUAL_RATIO = 10  # of compressed files
 
 _ODD = (b'"', b"'", b"\r", b"\0", b"\n\n")
 
@@ -42,40 +47,61 @@ class _Member:
 
 
 def bundle_files(files: Sequence[InputFile], plan: ConversionContext) -> list[list[InputFile]]:
-    """Return the files in units that are converted together: small plain CSV files many at once, each other one alone."""
+    """Return the files in units that are converted together: small ones of a format many at once, each other one alone."""
     if len(files) < MANY_FILES:
         return [[file] for file in files]
     units: list[list[InputFile]] = []
-    open_units: dict[str, tuple[list[InputFile], int]] = {}
+    open_units: dict[str, tuple[list[InputFile], float]] = {}
     for file in files:
         kind = _kind(file, plan)
         if kind is None:
             units.append([file])
             continue
-        unit, size = open_units.get(kind, ([], BUNDLE_BYTES))
-        if size + file.size > BUNDLE_BYTES:
-            unit, size = [], 0
+        unit, size = open_units.get(kind.name, ([], 0.0))
+        more = kind.ratio * file.size
+        if not unit or size + more > BUNDLE_BYTES or (not kind.is_joined and len(unit) >= GATHERED_FILES):
+            unit, size = [], 0.0
             units.append(unit)
         unit.append(file)
-        open_units[kind] = unit, size + file.size
+        open_units[kind.name] = unit, size + more
     return units
 
 
-def _kind(file: InputFile, plan: ConversionContext) -> str | None:
-    """Return the ending of a file that may be converted with others."""
-    if (
-        not (file.is_local or is_below(file.path))
-        or file.size > SMALL_BYTES
-        or file.rows is not None
-        or plan.target.partition_by
-        or plan.target.sort_by
-        or any(column.strip for column in plan.target.columns.values())  # what is taken off is told of each file
-    ):
+class _Kind(NamedTuple):
+    """Files that may be converted together: how many bytes a byte of them mostly becomes, and whether they are joined first."""
+
+    name: str
+    ratio: float
+    is_joined: bool
+
+
+def _kind(file: InputFile, plan: ConversionContext) -> _Kind | None:
+    """Return of what kind a file is; None where it is converted alone."""
+    target = plan.target
+    if not (file.is_local or is_below(file.path)) or target.partition_by or target.sort_by:
+        return None
+    try:
+        found = format_of(file.name, target.reading)
+    except TableError:  # which is told when it is opened
         return None
     suffix, compression = suffixes(file.name)
-    if compression or not _is_usual(plan.target.reading) or plan.target.reading.format not in (None, "csv", "tsv"):
+    ratio = (_USUAL_RATIO if compression else 1) * (found.usual_ratio if issubclass(found, WholeFormat) else 1)
+    if ratio * file.size > SMALL_BYTES:
         return None
-    return suffix if plan.target.reading.format or suffix in (".csv", ".tsv") else None
+    return _Kind(f"{suffix}{compression}", ratio, may_be_joined(file, plan))
+
+
+def may_be_joined(file: InputFile, plan: ConversionContext) -> bool:
+    """Return whether a small file may be joined with others before they are parsed: plain CSV is, of which each line is a record."""
+    target = plan.target
+    if file.rows is not None or any(
+        column.strip for column in target.columns.values()
+    ):  # what is taken off is told of each file
+        return False
+    suffix, compression = suffixes(file.name)
+    if compression or not _is_usual(target.reading) or target.reading.format not in (None, "csv", "tsv"):
+        return False
+    return bool(target.reading.format) or suffix in (".csv", ".tsv")
 
 
 def _is_usual(reading: Reading) -> bool:
@@ -86,10 +112,10 @@ def _is_usual(reading: Reading) -> bool:
     )
 
 
-def convert_bundle(
+def join_files(
     files: Sequence[InputFile], plan: ConversionContext, part: str
 ) -> tuple[ConversionResult | None, list[InputFile]]:
-    """Stage the part of the files that are alike; return also those that are not, to be converted one by one."""
+    """Stage the part of the files that are alike; return also those that are not, to be parsed one by one."""
     texts = _read_all(files)
     header = texts[0][: texts[0].find(b"\n") + 1]
     if not header:  # of a file that is nothing but a header, which may be the beginning of another's
@@ -131,7 +157,7 @@ def _read_head(members: Sequence[_Member], header: bytes, plan: ConversionContex
     """Return the head that all members have; None where it is more than a line, or each file's values tell some of it."""
     target = plan.target
     suffix = format_of(members[0].file.name, target.reading).suffixes[0]
-    text = ByteView.of(header + members[0].body)
+    text = ByteView.of(header + max(members, key=lambda member: member.rows).body)  # of one without rows little is told
     head = read_head(text, target.reading, suffix, target.naming.rename, target.header_names)
     if not head.names or head.size != len(header):
         return None

@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Executor, wait
-from contextlib import aclosing, contextmanager, nullcontext
+from contextlib import aclosing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -60,7 +60,7 @@ class ConversionThreads:
 
 
 @dataclass
-class _Progress:
+class Progress:
     """What has become of a file's blocks so far."""
 
     converting: list[asyncio.Task[BlockResult]] = field(default_factory=list)
@@ -77,6 +77,10 @@ class _Progress:
     is_ordered: asyncio.Event = field(default_factory=asyncio.Event)
     """Whether it is known in which order the first block has its columns, or that this will not be."""
 
+    def tell(self, opened: RecordSplitter) -> None:
+        """Take what was found of a file that is cut into blocks, once it is read."""
+        self.encoding, self.guess, self.warnings = opened.encoding.name, opened.guess, opened.warnings
+
 
 async def convert_file(
     file: InputFile, plan: ConversionContext, part: str, workers: ConversionThreads
@@ -90,7 +94,7 @@ async def convert_file(
         TableError: the file cannot be read, is of no known format, or changed meanwhile.
 
     """
-    progress = _Progress()
+    progress = Progress()
     try:
         async with aclosing(_read_blocks(file, plan, progress, workers)) as blocks:
             async for block in blocks:
@@ -104,7 +108,7 @@ async def convert_file(
         written = await asyncio.gather(*progress.written)
         if not progress.is_read_at_once:
             await asyncio.to_thread(_check_unchanged, file)
-        return _sum_up(file, plan, progress, written)
+        return sum_up(file, plan, progress, written)
     except TableError as error:
         raise TableError(f"{file.name}: {error}") from error
     finally:
@@ -122,14 +126,14 @@ async def _sync(converting: asyncio.Task[BlockResult], plan: ConversionContext) 
 
 
 async def _convert(
-    block: Block, plan: ConversionContext, progress: _Progress, name: str, file: str, workers: ConversionThreads
+    block: Block, plan: ConversionContext, progress: Progress, name: str, file: str, workers: ConversionThreads
 ) -> BlockResult:
     """Return what becomes of a block; where no header tells the order of its columns, it is written once the first block has."""
     is_first = name == progress.first
     try:
         if plan.wanted is not None or file != plan.order.first or isinstance(block, RawBlock) or block.names:
-            return await workers.run(lambda: _write(_parse(block, plan), plan, name, file))
-        parsed = await workers.run(_parse, block, plan)
+            return await workers.run(lambda: _write(parse_and_release(block, plan), plan, name, file))
+        parsed = await workers.run(parse_and_release, block, plan)
         if is_first:
             plan.order.begin(file, parsed.types)
     finally:
@@ -139,7 +143,8 @@ async def _convert(
     return await workers.run(_write, parsed, plan, name, file)
 
 
-def _parse(block: Block, plan: ConversionContext) -> TypedBlock:
+def parse_and_release(block: Block, plan: ConversionContext) -> TypedBlock:
+    """Return the rows of a block, typed; another may be read to where it was."""
     parsed = parse_block(block, plan)
     if not isinstance(block, RawBlock):
         plan.buffers.release(block.window.buffer)
@@ -151,7 +156,7 @@ def _write(parsed: TypedBlock, plan: ConversionContext, name: str, file: str) ->
 
 
 async def _read_blocks(
-    file: InputFile, plan: ConversionContext, progress: _Progress, workers: ConversionThreads
+    file: InputFile, plan: ConversionContext, progress: Progress, workers: ConversionThreads
 ) -> AsyncGenerator[Block]:
     """Yield the blocks of a file, at least one: an empty file too has a part."""
     opened, found = await asyncio.to_thread(_begin, file, plan, progress)
@@ -163,16 +168,13 @@ async def _read_blocks(
             progress.digest = await asyncio.to_thread(content_digest, file)
             blocks = await asyncio.to_thread(read_whole, file.path, opened, plan.target)
             async for block in _each(blocks):
-                whole = take_whole(block, plan) if isinstance(block, RawBlock) else block
-                guess = whole.guess if isinstance(whole, RawBlock) else None
-                progress.guess = progress.guess or guess or Guess(opened.suffixes[0].removeprefix("."))
-                yield whole
+                yield _take(block, opened, plan, progress)
         return
     if not progress.is_read_at_once:
         async for received, final in _read_bytes(file, plan, progress, opened):
             async for block in _each(opened.feed(received, final=final)):
                 yield block
-    progress.encoding, progress.guess, progress.warnings = opened.encoding.name, opened.guess, opened.warnings
+    progress.tell(opened)
     if progress.damage:
         progress.warnings += (f"{progress.damage}; what follows is in no row: fetch the file again",)
         broken = opened.break_off(progress.damage)
@@ -192,18 +194,59 @@ async def _each(blocks: Sequence[Block] | Iterator[Block]) -> AsyncGenerator[Blo
 
 
 def _begin(
-    file: InputFile, plan: ConversionContext, progress: _Progress
+    file: InputFile, plan: ConversionContext, progress: Progress
 ) -> tuple[WholeFormat | RecordSplitter, Sequence[Block] | Iterator[Block]]:
     """Open a file, and return also the blocks of one that is small, which are made, or to be made: to go from thread to thread for each step took as long as these."""
     opened = open_format(file, plan)
     if isinstance(opened, WholeFormat) or not _is_plain(file) or file.size >= len(opened.room):
         return opened, ()
-    with _told_failures(), Path(file.path).open("rb") as stream:
-        received = stream.readinto(opened.room)
-    progress.digest, progress.is_read_at_once = xxhash.xxh3_128_hexdigest(opened.room[:received]), True
-    _check_unchanged(file)
-    blocks = opened.feed(received, final=True)
-    return opened, list(blocks) if received < _FEW_BYTES else blocks
+    blocks = _feed_whole(file, plan, progress, opened)
+    return opened, [*blocks] if file.size < _FEW_BYTES else blocks
+
+
+def read_small(file: InputFile, plan: ConversionContext, progress: Progress) -> Sequence[Block]:
+    """Return the blocks of a file that is small, read at once; none where it is not once it is decompressed, or is damaged.
+
+    Raises:
+        TableError: it cannot be read, is of no known format, or changed meanwhile.
+
+    """
+    opened = open_format(file, plan)
+    if isinstance(opened, WholeFormat):
+        progress.digest = content_digest(file)
+        return [_take(block, opened, plan, progress) for block in read_whole(file.path, opened, plan.target)]
+    blocks = [*_feed_whole(file, plan, progress, opened)]
+    progress.tell(opened)
+    return blocks
+
+
+def _feed_whole(
+    file: InputFile, plan: ConversionContext, progress: Progress, opened: RecordSplitter
+) -> Iterator[Block]:
+    """Return the blocks of a file for which there is room as a whole, which are to be made; none where there is not, or it is damaged."""
+    room = opened.room
+    if _is_plain(file):
+        with _told_failures(), Path(file.path).open("rb") as plain:
+            received = plain.readinto(room)
+        progress.digest = xxhash.xxh3_128_hexdigest(room[:received])
+        _check_unchanged(file)
+    else:
+        with Stream(file.path, plan.target.reading.member, file.piece) as stream, suppress(DamagedError):
+            received = stream.read_into(room)
+        if not stream.is_intact or received == len(room):
+            return iter(())
+        progress.digest, progress.content = content_digest(file), xxhash.xxh3_128_hexdigest(room[:received])
+    progress.is_read_at_once = True
+    return opened.feed(received, final=True)
+
+
+def _take(block: Block, opened: WholeFormat, plan: ConversionContext, progress: Progress) -> Block:
+    """Return a block of a file that is read as a whole, as its table has it."""
+    if isinstance(block, RawBlock):
+        block = take_whole(block, plan)
+        progress.guess = progress.guess or block.guess
+    progress.guess = progress.guess or Guess(opened.suffixes[0].removeprefix("."))
+    return block
 
 
 def _is_plain(file: InputFile) -> bool:
@@ -251,7 +294,7 @@ def _renamed(texts: RawBlock, plan: ConversionContext) -> RawBlock:
 
 
 async def _read_bytes(
-    file: InputFile, plan: ConversionContext, progress: _Progress, cutter: RecordSplitter
+    file: InputFile, plan: ConversionContext, progress: Progress, cutter: RecordSplitter
 ) -> AsyncIterator[tuple[int, bool]]:
     """Read a file's bytes, decompressed, into the cutter's room; yield how many, and whether they are the last.
 
@@ -284,7 +327,7 @@ async def _read_bytes(
         await asyncio.to_thread(stream.close)
 
 
-async def _read_plain(path: Path, progress: _Progress, cutter: RecordSplitter) -> AsyncIterator[tuple[int, bool]]:
+async def _read_plain(path: Path, progress: Progress, cutter: RecordSplitter) -> AsyncIterator[tuple[int, bool]]:
     """Do the same with the bytes as they stand in the file."""
     digest = xxhash.xxh3_128()
     with _told_failures():
@@ -340,8 +383,8 @@ def _judge(guess: Guess, written: Sequence[BlockResult]) -> Guess:
     return replace(guess, doubts=tuple(Hint(name, value, DECIMAL_COMMA) for name, value in points.items()))
 
 
-def _sum_up(
-    file: InputFile, plan: ConversionContext, progress: _Progress, written: Sequence[BlockResult]
+def sum_up(
+    file: InputFile, plan: ConversionContext, progress: Progress, written: Sequence[BlockResult]
 ) -> ConversionResult:
     """Return what became of a file, its blocks together.
 

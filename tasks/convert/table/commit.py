@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.convert.parts.part import Part, read_part, read_places, remove_places, rewrite_part, write_part
+from tasks.convert.staging.block import count_text_shapes
 from tasks.convert.staging.context import ConvertedFile
 from tasks.convert.table.account import audit_table
 from tasks.convert.table.draft import Draft
@@ -42,6 +43,7 @@ def commit_table(draft: Draft) -> dict[str, ConvertedFile]:
     """
     job, versions = draft.job, draft.job.versions
     before = read_table_manifest(versions.current / "table")
+    draft.files = {name: draft.files[name] for name in in_order(job, draft.files)}
     _shrink(draft)
     yielded = _drop_duplicates(draft, before)
     _check_account(draft)
@@ -55,13 +57,12 @@ def commit_table(draft: Draft) -> dict[str, ConvertedFile]:
     anew = {path.relative_to(versions.staged).as_posix() for path in list_parts(versions.staged)}
     versions.keep("table", draft.parts)
     versions.keep("rejects", rejects)
-    files = {name: draft.files[name] for name in in_order(job, draft.files)}
     number = versions.next_number(draft.number)
     parents = job.parents
     manifest = TableManifest(
         job.fingerprint,
         draft.types,
-        files,
+        draft.files,
         draft.parts,
         _checksums(draft, anew, rejects),
         job.pipeline,
@@ -78,7 +79,7 @@ def commit_table(draft: Draft) -> dict[str, ConvertedFile]:
     is_bared = bool(job.privacy) and job.privacy != before.privacy
     versions.commit(number, ALONE if is_bared else KEPT)
     copy_table_manifest(versions.current / "table", versions.copy)
-    return files
+    return draft.files
 
 
 def _checksums(draft: Draft, rewritten: Collection[str], rejects: Collection[str]) -> dict[str, Checksum]:
@@ -92,17 +93,20 @@ def _checksums(draft: Draft, rewritten: Collection[str], rejects: Collection[str
 def widen_part(draft: Draft, part: Part) -> Part:
     """Stage a part with the columns and types of the table, its rows as they are."""
     source = draft.job.versions.find_part("table", part.name)
-    before = draft.shrunk.pop(part.name, part)
-    kept = {name: name in part.rows for name in before.rows}
-    rewrite_part(source, draft.job.versions.staged / "table" / part.name, before, draft.types, kept)
-    return replace(part, columns=dict(draft.types))
+    before = draft.shrunk.pop(part.name, None)
+    kept = {name: name in part.rows for name in (before or part).rows}
+    table = rewrite_part(source, draft.job.versions.staged / "table" / part.name, before or part, draft.types, kept)
+    shapes = part.shapes
+    if before is not None:  # those of the rows that are gone are not to be told of
+        shapes = {name: told for name, told in count_text_shapes(table, draft.job.target).items() if name in shapes}
+    return replace(part, columns=dict(draft.types), shapes=shapes)
 
 
 def _shrink(draft: Draft) -> None:
     """Stage the parts that lose files."""
     for name in list(draft.shrunk):
         if name in draft.parts:
-            widen_part(draft, draft.parts[name])
+            draft.parts[name] = widen_part(draft, draft.parts[name])
 
 
 def _drop_duplicates(draft: Draft, before: TableManifest) -> tuple[str, ...]:

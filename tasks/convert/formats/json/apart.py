@@ -5,9 +5,10 @@ from __future__ import annotations
 from tasks.convert.formats.json.damaged import read_but_damaged
 from tasks.convert.formats.json.lines import JsonBlock, read_lines
 from tasks.convert.formats.json.mixed import read_but_mixed
+from tasks.convert.formats.json.names import SAMPLE_BYTES
 from tasks.convert.formats.json.no_numbers import mask, unmask
 from tasks.convert.formats.json.odd import read_but_odd
-from tasks.convert.formats.json.table import read_at_once
+from tasks.convert.formats.json.table import SAMPLE_LINES, read_at_once
 from tasks.convert.schema.blocks import RawBlock, Schema
 
 _WAYS = (read_at_once, read_but_mixed, read_but_damaged, read_but_odd)
@@ -26,5 +27,7 @@ def read_rows(block: JsonBlock, schema: Schema) -> RawBlock:
 
 
 def _read(block: JsonBlock, schema: Schema) -> RawBlock:
+    if block.window.lines <= SAMPLE_LINES and len(block.window) <= SAMPLE_BYTES:
+        return read_lines(block)  # every other way reads so many first
     ways = (found for read in _WAYS if (found := read(block, schema)) is not None)
     return next(ways, None) or read_lines(block)
