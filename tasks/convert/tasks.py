@@ -16,10 +16,11 @@ from prefect.cache_policies import NO_CACHE
 
 from tasks.config import Pipeline, Source
 from tasks.convert.staging.block import sync_parts
-from tasks.convert.staging.bundle import join_files, may_be_joined
+from tasks.convert.staging.bundle import may_be_joined
 from tasks.convert.staging.context import ConversionContext, ConversionResult, InputFile
 from tasks.convert.staging.file import ConversionThreads, convert_file
 from tasks.convert.staging.gathering import GATHERED_FILES, gather_files
+from tasks.convert.staging.joining import join_files
 from tasks.convert.staging.remote_batch import RemoteBatch, StagedElsewhere
 from tasks.convert.table.account import audit_table
 from tasks.convert.table.commit import commit_table

@@ -107,7 +107,7 @@ async def convert_file(
                 progress.written.append(asyncio.create_task(_sync(converting, plan)))
         written = await asyncio.gather(*progress.written)
         if not progress.is_read_at_once:
-            await asyncio.to_thread(_check_unchanged, file)
+            await asyncio.to_thread(check_unchanged, file)
         return sum_up(file, plan, progress, written)
     except TableError as error:
         raise TableError(f"{file.name}: {error}") from error
@@ -201,6 +201,7 @@ def _begin(
     if isinstance(opened, WholeFormat) or not _is_plain(file) or file.size >= len(opened.room):
         return opened, ()
     blocks = _feed_whole(file, plan, progress, opened)
+    check_unchanged(file)
     return opened, [*blocks] if file.size < _FEW_BYTES else blocks
 
 
@@ -214,9 +215,11 @@ def read_small(file: InputFile, plan: ConversionContext, progress: Progress) -> 
     opened = open_format(file, plan)
     if isinstance(opened, WholeFormat):
         progress.digest = content_digest(file)
-        return [_take(block, opened, plan, progress) for block in read_whole(file.path, opened, plan.target)]
-    blocks = [*_feed_whole(file, plan, progress, opened)]
-    progress.tell(opened)
+        blocks = [_take(block, opened, plan, progress) for block in read_whole(file.path, opened, plan.target)]
+    else:
+        blocks = [*_feed_whole(file, plan, progress, opened)]
+        progress.tell(opened)
+    check_unchanged(file)
     return blocks
 
 
@@ -229,7 +232,6 @@ def _feed_whole(
         with _told_failures(), Path(file.path).open("rb") as plain:
             received = plain.readinto(room)
         progress.digest = xxhash.xxh3_128_hexdigest(room[:received])
-        _check_unchanged(file)
     else:
         with Stream(file.path, plan.target.reading.member, file.piece) as stream, suppress(DamagedError):
             received = stream.read_into(room)
@@ -364,7 +366,13 @@ def content_digest(file: InputFile) -> str:
     return digest.hexdigest()
 
 
-def _check_unchanged(file: InputFile) -> None:
+def check_unchanged(file: InputFile) -> None:
+    """Raise where a file is no longer as it was listed.
+
+    Raises:
+        TableError: it is gone, or another one.
+
+    """
     if not isinstance(file.path, Path) or file.piece is not None:  # no pack is written to
         return
     try:

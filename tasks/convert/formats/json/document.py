@@ -179,6 +179,23 @@ def split_records(text: bytes, path: str | None) -> Sequence[msgspec.Raw] | None
     return None if found is None else [msgspec.Raw(text[start:stop]) for start, stop in _places(masked, found)]
 
 
+def write_as_lines(data: bytes, reading: Reading) -> bytes | None:
+    """Return the records of a document as lines of JSON; None where it has to be looked at by itself."""
+    try:
+        str(data, "utf-8")
+        records = split_records(data, reading.records_at)
+        if records is None and reading.records_at is None and _members(msgspec.Raw(data)) is not None:
+            records = [msgspec.Raw(data.strip())]  # an object is a record
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return None if records is None else b"".join(bytes(each).replace(b"\n", b" ") + b"\n" for each in records)
+
+
+def parse_as_lines(block: JsonBlock, schema: Schema) -> TypedBlock:
+    """Return the records of documents, written as lines, as rows, typed, and those that do not fit."""
+    return cast_block(read_rows(block, schema), schema)
+
+
 def _rewrite(text: bytes, path: str | None) -> Sequence[msgspec.Raw]:
     """Return the records of a document that is read as a whole, as Python writes them.
 

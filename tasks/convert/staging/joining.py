@@ -1,0 +1,214 @@
+"""Small files joined before they are parsed, and converted as one block to one part, where all are alike and none is in any way odd."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import xxhash
+
+from tasks.convert.files.byte_view import ByteView
+from tasks.convert.files.opening import DamagedError, Stream, suffixes
+from tasks.convert.formats.csv.dialect import RECORDS
+from tasks.convert.formats.csv.format import Csv, typed_later
+from tasks.convert.formats.csv.header import Head, read_head
+from tasks.convert.formats.csv.parse import CsvBlock
+from tasks.convert.formats.csv.totals import find_totals
+from tasks.convert.formats.format import ByteBlock
+from tasks.convert.formats.json.document import Json, parse_as_lines, write_as_lines
+from tasks.convert.formats.json.jsonl import Jsonl, parse_lines
+from tasks.convert.formats.json.lines import JsonBlock
+from tasks.convert.formats.registry import format_of
+from tasks.convert.formats.units import are_units, may_be_units
+from tasks.convert.schema.blocks import Guess, Schema, TypedBlock
+from tasks.convert.staging.block import parse_block, write_block
+from tasks.convert.staging.context import ConversionContext, ConversionResult, ConvertedFile, InputFile
+from tasks.convert.staging.file import check_unchanged, content_digest
+from tasks.core.bucket.opened import read_ahead
+from tasks.core.errors import TableError
+
+_MOST_BYTES = 4 * 1024 * 1024  # of a file, decompressed
+_ODD = (b'"', b"'", b"\r", b"\0", b"\n\n")
+_ODD_LINES = (b"\n\n", b"\n\r", b"\0")
+
+
+class _Text(NamedTuple):
+    """The bytes of a small file, decompressed, and what tells its content."""
+
+    data: bytes
+    digest: str
+    content: str
+
+
+_Texts = Mapping[InputFile, _Text]
+
+
+@dataclass(frozen=True)
+class _Member:
+    """One small file: its rows as lines, and how many these are."""
+
+    file: InputFile
+    body: bytes
+    rows: int
+
+
+def join_files(
+    files: Sequence[InputFile], plan: ConversionContext, part: str
+) -> tuple[ConversionResult | None, list[InputFile]]:
+    """Stage the part of the files that are alike; return also those that are not, to be parsed one by one."""
+    read_ahead(file.path for file in files if isinstance(file.path, str))
+    texts = {file: text for file in files if (text := _read(file, plan)) is not None}
+    join = {Jsonl: _join_lines, Json: _join_documents}.get(format_of(files[0].name, plan.target.reading), _join_tables)
+    joined = join(texts, plan)
+    if joined is None:
+        return None, list(files)
+    members, parsed, guess = joined
+    rows = {member.file.name: member.rows for member in members}
+    written = write_block(parsed, plan, f"{part}.parquet", rows)
+    taken = {name: dict(counts) for name, counts in parsed.taken.items()}  # no texts, but the names of columns
+    converted = tuple(
+        ConvertedFile(
+            name=m.file.name,
+            rows_received=m.rows,
+            rows_rejected=0,
+            size=m.file.size,
+            mtime_ns=m.file.mtime_ns,
+            digest=texts[m.file].digest,
+            content=texts[m.file].content,
+            guess=None if plan.target.landed else guess,
+            ctime_ns=m.file.ctime_ns,
+            taken=taken,
+        )
+        for m in members
+    )
+    return ConversionResult(converted, written.parts), [file for file in files if file.name not in rows]
+
+
+_Joined = tuple[Sequence[_Member], TypedBlock, Guess]
+
+
+def _join_tables(texts: _Texts, plan: ConversionContext) -> _Joined | None:
+    """Return the files of CSV that begin with the header of the first, and the rows of all; None where a single one may be odd."""
+    first = next(iter(texts.values())).data if texts else b""
+    header = first[: first.find(b"\n") + 1]
+    if not header.strip():  # of a file that is nothing but a header, which may be the beginning of another's
+        return None
+    found = (_take_table(file, text.data, header) for file, text in texts.items())
+    members = [member for member in found if member is not None]
+    head = _read_head(members, header, plan) if members else None
+    if head is None or plan.target.find_missing(head.names):
+        return None
+    data = b"".join(member.body for member in members)
+    parsed = parse_block(typed_later(CsvBlock(ByteView.of(data), head, 2)), plan)
+    guess = head.guess(format_of(members[0].file.name, plan.target.reading).suffixes[0])
+    return _told(members, parsed, guess, first_line=2)
+
+
+def _join_lines(texts: _Texts, plan: ConversionContext) -> _Joined | None:
+    """Return the files of JSON lines, and the rows of all; None where a single one may be odd."""
+    found = (_take_lines(file, text.data) for file, text in texts.items() if Jsonl.find_other(text.data) is None)
+    return _parse_lines([member for member in found if member is not None], plan, parse_lines, "jsonl")
+
+
+def _join_documents(texts: _Texts, plan: ConversionContext) -> _Joined | None:
+    """Return the files of JSON whose records stand there as they are, and the rows of all; None where a single one may be odd."""
+    plain = {file: text.data for file, text in texts.items() if Json.find_other(text.data) is None}
+    written = {file: write_as_lines(data, plan.target.reading) for file, data in plain.items()}
+    found = (_take_lines(file, lines) for file, lines in written.items() if lines is not None)
+    return _parse_lines([member for member in found if member is not None], plan, parse_as_lines, "json")
+
+
+def _parse_lines(
+    members: Sequence[_Member],
+    plan: ConversionContext,
+    parse: Callable[[JsonBlock, Schema], TypedBlock],
+    name: str,
+) -> _Joined | None:
+    """Return members of which each line is a record, and the rows of all."""
+    if not members:
+        return None
+    whole, target = ByteView.of(b"".join(member.body for member in members)), plan.target
+    block = JsonBlock(whole, 1, None, target.typed, None, target.keeps_empty, target.naming, target.nulls_of)
+    parsed = parse_block(ByteBlock(whole, partial(parse, block)), plan)
+    plan.order.begin(members[0].file.name, parsed.types)
+    return _told(members, parsed, Guess(name), first_line=1)
+
+
+def _told(members: Sequence[_Member], parsed: TypedBlock, guess: Guess, first_line: int) -> _Joined | None:
+    """Return the rows of all members, and in which line of their file each stands; None where a single one does not fit, or is no row."""
+    if len(parsed.misfits) or parsed.received != sum(member.rows for member in members):
+        return None
+    if parsed.lines is None:
+        return members, parsed, guess
+    lines = [line for member in members for line in range(first_line, first_line + member.rows)]
+    return members, replace(parsed, lines=lines), guess
+
+
+def _read_head(members: Sequence[_Member], header: bytes, plan: ConversionContext) -> Head | None:
+    """Return the head that all members have; None where it is more than a line, or each file's values tell some of it."""
+    target = plan.target
+    suffix = format_of(members[0].file.name, target.reading).suffixes[0]
+    text = ByteView.of(header + max(members, key=lambda member: member.rows).body)  # of one without rows little is told
+    head = read_head(text, target.reading, suffix, target.naming.rename, target.header_names)
+    if not head.names or head.size != len(header):
+        return None
+    if head.dialect.warnings or (head.dialect.delimiter != "," and target.reading.decimal is None):
+        return None
+    if any(_has_ends(member, head, plan) for member in members):
+        return None
+    return head
+
+
+def _has_ends(member: _Member, head: Head, plan: ConversionContext) -> bool:
+    """Return whether the first row of a file may be one of units, or the last one of totals."""
+    if find_totals(ByteView.of(member.body), head, plan.target.columns):
+        return True
+    first, *below = member.body.decode().split("\n", RECORDS)[: RECORDS - 1]
+    delimiter = head.dialect.delimiter
+    if plan.target.reading.units_row is False or not head.fields or not may_be_units(first.split(delimiter)):
+        return False
+    return are_units(first.split(delimiter), [line.split(delimiter) for line in filter(None, below)][:-1])
+
+
+def _read(file: InputFile, plan: ConversionContext) -> _Text | None:
+    """Return the text of a file; None where it is no small one any more, or only what reads it alone can tell what is wrong."""
+    is_compressed = bool(suffixes(file.name)[1])
+    try:
+        if isinstance(file.path, Path) and not is_compressed:
+            data, is_whole = file.path.read_bytes(), True
+        else:
+            with Stream(file.path, plan.target.reading.member, file.piece) as stream:
+                data = stream.read_some(_MOST_BYTES)
+                is_whole = stream.is_intact and len(data) < _MOST_BYTES
+        check_unchanged(file)
+        content = xxhash.xxh3_128_hexdigest(data)
+        digest = content if file.is_local and not is_compressed else content_digest(file)
+    except (TableError, DamagedError, OSError):
+        return None
+    if not is_whole or not (is_compressed or len(data) == file.size):
+        return None
+    return _Text(data, digest, "" if digest is content else content)
+
+
+def _take_table(file: InputFile, data: bytes, header: bytes) -> _Member | None:
+    """Return a file of CSV that begins with `header` and holds nothing that a line may not."""
+    if not data.startswith(header) or not data.isascii() or any(odd in data for odd in _ODD):
+        return None
+    return _take(file, data[len(header) :]) if Csv.find_other(data) is None else None
+
+
+def _take_lines(file: InputFile, lines: bytes) -> _Member | None:
+    """Return a file that is, or whose records are, lines of JSON without a blank one, and as many as were landed."""
+    if (lines and not lines.startswith((b"{", b"["))) or any(odd in lines for odd in _ODD_LINES):
+        return None
+    member = _take(file, lines)
+    return member if file.rows in (None, member.rows) else None
+
+
+def _take(file: InputFile, body: bytes) -> _Member:
+    if body and not body.endswith(b"\n"):
+        body += b"\n"
+    return _Member(file, body, ByteView.of(body).lines)
