@@ -89,7 +89,8 @@ async def draft_table(
         if part.rows:
             draft.parts[part.name] = await asyncio.get_running_loop().run_in_executor(THREADS, widen_part, draft, part)
     plan = ConversionContext(job.target, draft.types, draft.samples)
-    widened = await _convert_all(plan, job, list(anew.values()), "files, widened", convert, width)
+    again = [anew[name] for name in in_order(job, anew)]  # so that their parts are called alike in every run
+    widened = await _convert_all(plan, job, again, "files, widened", convert, width)
     draft.add_widened(widened, before)
     if not draft.types:  # nothing came, and nothing is declared: it is no table yet
         draft.parts.clear()
