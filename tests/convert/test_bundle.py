@@ -5,15 +5,17 @@ from __future__ import annotations
 import gzip
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from tasks.convert.staging.bundle import MANY_FILES
-from tasks.convert.staging.gathering import GATHERED_FILES
+from tasks.convert.staging.context import ConversionContext, InputFile
+from tasks.convert.staging.gathering import GATHERED_FILES, gather_files
 from tasks.convert.table.manifest import read_table_manifest
 from tasks.core.errors import TableError
 from tests.convert.conftest import files_source, make_table, read_rejects, read_rows, write_files
@@ -207,6 +209,35 @@ def test_each_odd_one_of_small_json_files_is_told(tmp_path: Path) -> None:
         "inbox/00003.jsonl",
         "inbox/00150.jsonl",
     ]
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_an_odd_file_is_parsed_by_itself_and_the_others_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    """A reject in one of many had each of them parsed by itself, which takes ten times as long."""
+    write_files(tmp_path)
+    for number in range(COUNT):
+        text = f"x,t\n{number},a\n" if ending == "csv" else json.dumps({"x": number, "t": "a"}) + "\n"
+        (tmp_path / "inbox" / f"{number:05d}.{ending}").write_text(text)
+    for number in (3, COUNT - 1):
+        with (tmp_path / "inbox" / f"{number:05d}.{ending}").open("a") as file:
+            file.write("x\n")
+    gathered: list[int] = []
+
+    def counted(files: Sequence[InputFile], plan: ConversionContext, part: str) -> Any:
+        gathered.append(len(files))
+        return gather_files(files, plan, part)
+
+    monkeypatch.setattr("tasks.convert.tasks.gather_files", counted)
+
+    table = make_table(tmp_path, files_source())
+
+    assert (table.rows_table, table.rows_rejected, gathered) == (COUNT, 2, [2])
+    line = 3 if ending == "csv" else 2
+    assert {(row["file"], row["line"]) for row in read_rejects(tmp_path)} == {
+        (f"inbox/{number:05d}.{ending}", line) for number in (3, COUNT - 1)
+    }
 
 
 def test_the_first_of_many_may_be_empty(tmp_path: Path) -> None:

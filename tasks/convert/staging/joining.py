@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import xxhash
 
 from tasks.convert.files.byte_view import ByteView
@@ -63,9 +64,11 @@ def join_files(
     texts = {file: text for file in files if (text := _read(file, plan)) is not None}
     join = {Jsonl: _join_lines, Json: _join_documents}.get(format_of(files[0].name, plan.target.reading), _join_tables)
     joined = join(texts, plan)
-    if joined is None:
+    if joined is not None and joined.odd:
+        joined = join({file: text for file, text in texts.items() if file not in joined.odd}, plan)
+    if joined is None or joined.odd:
         return None, list(files)
-    members, parsed, guess = joined
+    members, parsed, guess, _ = joined
     rows = {member.file.name: member.rows for member in members}
     written = write_block(parsed, plan, f"{part}.parquet", rows)
     taken = {name: dict(counts) for name, counts in parsed.taken.items()}  # no texts, but the names of columns
@@ -87,11 +90,17 @@ def join_files(
     return ConversionResult(converted, written.parts), [file for file in files if file.name not in rows]
 
 
-_Joined = tuple[Sequence[_Member], TypedBlock, Guess]
+class _Joined(NamedTuple):
+    """Files, the rows of all, and which of the files are odd: of these a record does not fit, or is no row."""
+
+    members: Sequence[_Member]
+    parsed: TypedBlock
+    guess: Guess
+    odd: frozenset[InputFile]
 
 
 def _join_tables(texts: _Texts, plan: ConversionContext) -> _Joined | None:
-    """Return the files of CSV that begin with the header of the first, and the rows of all; None where a single one may be odd."""
+    """Return the files of CSV that begin with the header of the first, and the rows of all; None where they have none in common."""
     first = next(iter(texts.values())).data if texts else b""
     header = first[: first.find(b"\n") + 1]
     if not header.strip():  # of a file that is nothing but a header, which may be the beginning of another's
@@ -101,10 +110,11 @@ def _join_tables(texts: _Texts, plan: ConversionContext) -> _Joined | None:
     head = _read_head(members, header, plan) if members else None
     if head is None or plan.target.find_missing(head.names):
         return None
+    members = [member for member in members if not _has_ends(member, head, plan)]
     data = b"".join(member.body for member in members)
     parsed = parse_block(typed_later(CsvBlock(ByteView.of(data), head, 2)), plan)
-    guess = head.guess(format_of(members[0].file.name, plan.target.reading).suffixes[0])
-    return _told(members, parsed, guess, first_line=2)
+    guess = head.guess(format_of(next(iter(texts)).name, plan.target.reading).suffixes[0])
+    return _told(members, parsed, guess, first_line=2) if members else None
 
 
 def _join_lines(texts: _Texts, plan: ConversionContext) -> _Joined | None:
@@ -138,13 +148,16 @@ def _parse_lines(
 
 
 def _told(members: Sequence[_Member], parsed: TypedBlock, guess: Guess, first_line: int) -> _Joined | None:
-    """Return the rows of all members, and in which line of their file each stands; None where a single one does not fit, or is no row."""
-    if len(parsed.misfits) or parsed.received != sum(member.rows for member in members):
+    """Return the rows of all members, and in which line of their file each stands; None where they are not as many as lines."""
+    if parsed.received != sum(member.rows for member in members):
         return None
-    if parsed.lines is None:
-        return members, parsed, guess
-    lines = [line for member in members for line in range(first_line, first_line + member.rows)]
-    return members, replace(parsed, lines=lines), guess
+    ends = np.cumsum([member.rows for member in members])
+    places = np.searchsorted(ends, parsed.misfits["line"].to_numpy() - first_line, side="right")
+    odd = frozenset(members[place].file for place in np.unique(places).tolist())
+    if parsed.lines is not None and not odd:
+        lines = [line for member in members for line in range(first_line, first_line + member.rows)]
+        parsed = replace(parsed, lines=lines)
+    return _Joined(members, parsed, guess, odd)
 
 
 def _read_head(members: Sequence[_Member], header: bytes, plan: ConversionContext) -> Head | None:
@@ -156,8 +169,6 @@ def _read_head(members: Sequence[_Member], header: bytes, plan: ConversionContex
     if not head.names or head.size != len(header):
         return None
     if head.dialect.warnings or (head.dialect.delimiter != "," and target.reading.decimal is None):
-        return None
-    if any(_has_ends(member, head, plan) for member in members):
         return None
     return head
 
