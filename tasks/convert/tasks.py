@@ -44,6 +44,7 @@ from tasks.core.errors import TableError
 from tasks.core.escaping import count
 from tasks.core.garbage_collection import tuned_gc
 from tasks.core.imports import import_once
+from tasks.core.isolation.client import calls_end
 from tasks.core.locks import exclusive_lock
 from tasks.core.outcome import Failed, Outcome
 from tasks.core.progress import ProgressEvent, emit
@@ -82,10 +83,11 @@ async def convert_files_elsewhere(batch: RemoteBatch, label: str) -> StagedElsew
     """
     quiet_engine()  # in the process of a worker, which knows no flow
     await asyncio.to_thread(import_once, "pandas")
-    with batch.begun() as (units, plan, folder), ThreadPoolExecutor(1, thread_name_prefix="convert") as thread:
-        workers = ConversionThreads(thread, asyncio.Semaphore(BLOCKS_ELSEWHERE), asyncio.Semaphore(1))
-        results = await _convert_units(units, plan, workers, FILES_ELSEWHERE, batch.check_run)
-        return StagedElsewhere(results, folder, plan.samples)
+    async with calls_end():
+        with batch.begun() as (units, plan, folder), ThreadPoolExecutor(1, thread_name_prefix="convert") as thread:
+            workers = ConversionThreads(thread, asyncio.Semaphore(BLOCKS_ELSEWHERE), asyncio.Semaphore(1))
+            results = await _convert_units(units, plan, workers, FILES_ELSEWHERE, batch.check_run)
+            return StagedElsewhere(results, folder, plan.samples)
 
 
 async def _convert_units(

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from tasks.convert.parts.part import ROW_GROUP_ROWS, read_part
 from tasks.convert.schema.arrow import plain_column
 from tasks.core.errors import TableError
-from tasks.core.isolation.client import calls_end, leave_call_server, run_isolated, start_call_server
+from tasks.core.isolation.client import leave_call_server, run_isolated, start_call_server, stop_call_server
 from tasks.core.outcome import Failed
 from tasks.core.storage import hash_file
 from tasks.core.suggestions import did_you_mean
@@ -37,9 +37,11 @@ _PACKAGES = frozenset({"site-packages", "dist-packages"})
 @asynccontextmanager
 async def functions_ready(tables: Mapping[str, MadeTable]) -> AsyncIterator[None]:
     """Have the process begin, while the block runs, that calls these tables' functions, if they have any; it ends with the block."""
-    async with calls_end():
+    try:
         await asyncio.to_thread(begin_functions, tables)
         yield
+    finally:
+        await asyncio.to_thread(stop_call_server)
 
 
 def begin_functions(tables: Mapping[str, MadeTable]) -> None:

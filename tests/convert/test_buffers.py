@@ -22,6 +22,25 @@ def test_a_buffer_that_was_given_back_is_taken_again() -> None:
     assert buffers.acquire(8) is not one
 
 
+def test_a_buffer_that_is_given_back_twice_is_an_error() -> None:
+    """Two files would be read into it at once, and rows of one be those of the other."""
+    buffers = BufferPool()
+    one = buffers.acquire(8)
+    buffers.release(one)
+
+    with pytest.raises(RuntimeError, match="given back twice"):
+        buffers.release(one)
+
+
+def test_notes_below_totals_have_bytes_of_their_own(tmp_path: Path) -> None:
+    """Their block is another one, and the buffer of the rows above was given back twice."""
+    (tmp_path / "a.csv").write_text("x,t,v\n" + "1,a,33\n" * 3 + "Total,,99\nSource: office\n")
+
+    converted, rows, rejects = convert_alone(tmp_path / "a.csv")
+
+    assert (converted.rows_received, len(rows), len(rejects)) == (5, 3, 2)
+
+
 def test_files_of_many_sizes_leave_no_more_buffers_than_were_in_use() -> None:
     """A larger one serves a smaller file; where none is large enough, a new one takes the place of one that is free."""
     buffers = BufferPool()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import gzip
 import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.convert.staging.bundle import MANY_FILES
+from tasks.convert.parts.part import Part
+from tasks.convert.staging.bundle import MANY_FILES, bundle_files
 from tasks.convert.staging.context import ConversionContext, InputFile
 from tasks.convert.staging.gathering import GATHERED_FILES, gather_files
 from tasks.convert.table.manifest import read_table_manifest
@@ -103,8 +105,7 @@ def test_a_type_that_one_file_widens_is_wide_for_all(tmp_path: Path) -> None:
 
     assert {row["x"] for row in read_rows(tmp_path)} == {*(str(n) for n in range(COUNT) if n != 100), "007"}
     # What is read again is so in the order of the files, so that rows and names of parts are the same in every run.
-    stored = read_table_manifest(tmp_path / "tables" / "rows").parts.values()
-    assert all(list(part.rows) == sorted(part.rows) for part in stored)
+    assert all(list(part.rows) == sorted(part.rows) for part in manifest_of(tmp_path))
 
 
 def test_duplicates_are_found_within_a_shared_part(tmp_path: Path) -> None:
@@ -277,3 +278,58 @@ def test_values_of_files_that_are_gone_are_not_counted(tmp_path: Path) -> None:
     assert table.rows_table == COUNT
     (hint,) = (warning for warning in table.findings.warnings if warning.startswith("t: "))
     assert f"all but 1 of {COUNT:,} values" in hint
+
+
+def test_rows_that_are_read_again_have_the_types_that_they_had(tmp_path: Path) -> None:
+    """Files of one part with those of another, read again for a wider type, had the types of one: good rows were rejects in the next run."""
+    write_files(tmp_path)
+    for number in range(COUNT):
+        (tmp_path / "inbox" / f"{number:05d}.csv").write_text(f"a;b\n{number if number % 2 else '2024-01-01'};x\n")
+    (tmp_path / "inbox" / "x.csv").write_text("a;b\ntext;x\n")
+    first = make_table(tmp_path, files_source())
+    (tmp_path / "inbox" / "y.csv").write_text("a;b\n7;x\n")
+    second = make_table(tmp_path, files_source())
+
+    assert dict(first.types) == dict(second.types) == {"a": "string", "b": "string"}
+    assert (second.rows_table, second.rows_rejected) == (COUNT + 2, 0)
+    own = {name: part.types["a"] for part in manifest_of(tmp_path) for name in part.rows}
+    assert [own[f"inbox/{name}.csv"] for name in ("00001", "00002", "x", "y")] == ["int", "date", "string", "int"]
+
+
+def manifest_of(root: Path) -> Iterable[Part]:
+    """Return the parts of the table."""
+    return read_table_manifest(root / "tables" / "rows").parts.values()
+
+
+def test_files_that_hold_much_more_than_they_take_up_are_not_held_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hundred of 20 kB, of 8 MB each decompressed, took 2.5 GB; a part takes so many rows as others have."""
+    monkeypatch.setattr("tasks.convert.staging.gathering._PART_BYTES", 200)
+    write_files(tmp_path)
+    for number in range(COUNT):
+        (tmp_path / "inbox" / f"{number:05d}.parquet").write_bytes(written_as_parquet(number))
+
+    table = make_table(tmp_path, files_source())
+
+    assert table.rows_table == 2 * COUNT
+    assert max(part.total for part in manifest_of(tmp_path)) <= 20
+
+
+@pytest.mark.parametrize("ending", ["json", "jsonl", "csv.gz", "parquet"])
+def test_a_file_that_changes_while_many_are_read_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    """Its rows would be those of another file than the manifest tells."""
+    write_files(tmp_path)
+    for number in range(COUNT):
+        (tmp_path / "inbox" / f"{number:05d}.{ending}").write_bytes(FORMATS[ending](number))
+
+    def listed_before(files: Sequence[InputFile], plan: ConversionContext) -> list[list[InputFile]]:
+        older = {f"inbox/00003.{ending}": 1}
+        return bundle_files([replace(file, mtime_ns=file.mtime_ns - older.get(file.name, 0)) for file in files], plan)
+
+    monkeypatch.setattr("tasks.convert.table.conversion.bundle_files", listed_before)
+
+    with pytest.raises(TableError, match=rf"^inbox/00003.{ending}: changed while it was read"):
+        make_table(tmp_path, files_source())

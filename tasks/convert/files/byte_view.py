@@ -213,4 +213,6 @@ class BufferPool:
         """Have a buffer used again, if it is of a size that was taken."""
         with self._lock:
             if isinstance(buffer, bytearray) and len(buffer) in self._sizes:
+                if any(buffer is free for free in self._free):
+                    raise RuntimeError("a buffer was given back twice; this is an error in Tidemill, please report it")
                 self._free.append(buffer)

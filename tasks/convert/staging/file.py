@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, S
 from concurrent.futures import Executor, wait
 from contextlib import aclosing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -35,6 +36,7 @@ from tasks.core.escaping import count
 from tasks.raw.files import fetch_again
 
 BLOCK_BYTES = 8 * 1024 * 1024  # aiofiles hands every call to a thread: few large blocks, never lines
+_FEW_BLOCKS = 2  # of a small file
 _FEW_BYTES = 4 * 1024 * 1024  # of which a file's blocks are all in memory at once
 
 Block = ByteBlock | RawBlock
@@ -215,7 +217,9 @@ def read_small(file: InputFile, plan: ConversionContext, progress: Progress) -> 
     opened = open_format(file, plan)
     if isinstance(opened, WholeFormat):
         progress.digest = content_digest(file)
-        blocks = [_take(block, opened, plan, progress) for block in read_whole(file.path, opened, plan.target)]
+        read = islice(read_whole(file.path, opened, plan.target), _FEW_BLOCKS + 1)
+        blocks = [_take(block, opened, plan, progress) for block in read]
+        blocks = blocks if len(blocks) <= _FEW_BLOCKS else []
     else:
         blocks = [*_feed_whole(file, plan, progress, opened)]
         progress.tell(opened)
@@ -235,7 +239,7 @@ def _feed_whole(
     else:
         with Stream(file.path, plan.target.reading.member, file.piece) as stream, suppress(DamagedError):
             received = stream.read_into(room)
-        if not stream.is_intact or received == len(room):
+        if not stream.is_intact or received >= min(_FEW_BYTES, len(room)):
             return iter(())
         progress.digest, progress.content = content_digest(file), xxhash.xxh3_128_hexdigest(room[:received])
     progress.is_read_at_once = True

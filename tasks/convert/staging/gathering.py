@@ -9,6 +9,7 @@ from itertools import chain, repeat
 import pyarrow as pa
 
 from tasks.convert.formats.format import ByteBlock
+from tasks.convert.parts.part import Part
 from tasks.convert.parts.rejects import write_rejects
 from tasks.convert.schema.blocks import TypedBlock
 from tasks.convert.schema.misfits import NO_MISFITS
@@ -20,7 +21,9 @@ from tasks.core.errors import TableError
 
 GATHERED_FILES = 100  # an interrupt waits for as many
 
-_Kind = tuple[tuple[str, str, pa.DataType], ...]
+_PART_BYTES = 16 * 1024 * 1024  # as its rows are in memory
+
+_Kind = frozenset[tuple[str, str | None, pa.DataType | None]]
 
 
 @dataclass
@@ -29,10 +32,13 @@ class _Alike:
 
     blocks: list[TypedBlock] = field(default_factory=list)
     rows: dict[str, int] = field(default_factory=dict)
+    size: int = 0
 
     def add(self, file: str, blocks: Sequence[TypedBlock]) -> None:
         """Take the rows of a file."""
-        self.blocks += blocks
+        order = (self.blocks or blocks)[0].table.column_names
+        self.blocks += [replace(block, table=block.table.select(order)) for block in blocks]
+        self.size += sum(block.table.nbytes for block in blocks)
         self.rows[file] = sum(block.table.num_rows for block in blocks)
 
     def join(self) -> TypedBlock:
@@ -50,6 +56,12 @@ def gather_files(
     """Stage the rows of the files, those of a kind in one part; return also the files that have to be converted one by one."""
     read_ahead(file.path for file in files if isinstance(file.path, str))
     alike: dict[_Kind, _Alike] = {}
+    parts: list[Part] = []
+
+    def write(each: _Alike) -> None:
+        name = f"{part}-{len(parts):04d}.parquet" if parts else f"{part}.parquet"
+        parts.extend(write_block(each.join(), plan, name, each.rows).parts)
+
     converted: list[ConvertedFile] = []
     others: list[InputFile] = []
     for place, file in enumerate(files):
@@ -58,13 +70,14 @@ def gather_files(
             others.append(file)
             continue
         told, blocks = found
-        alike.setdefault(_kind_of(blocks[0]), _Alike()).add(file.name, blocks)
+        kind = _kind_of(blocks[0])
+        alike.setdefault(kind, _Alike()).add(file.name, blocks)
         converted.append(told)
-    parts = [
-        write_block(each.join(), plan, f"{part}-{number:04d}.parquet" if number else f"{part}.parquet", each.rows).parts
-        for number, each in enumerate(alike.values())
-    ]
-    return ConversionResult(tuple(converted), tuple(chain.from_iterable(parts))), others
+        if alike[kind].size > _PART_BYTES:
+            write(alike.pop(kind))
+    for each in alike.values():
+        write(each)
+    return ConversionResult(tuple(converted), tuple(parts)), others
 
 
 def _convert(
@@ -98,5 +111,6 @@ def _parse(block: Block, plan: ConversionContext, file: InputFile) -> TypedBlock
 
 
 def _kind_of(block: TypedBlock) -> _Kind:
-    """Return the columns of rows, with the types of their values, and those in which they stand."""
-    return tuple((column.name, block.types.get(column.name, "null"), column.type) for column in block.table.schema)
+    """Return the columns of rows, whatever their order, with the types of their values, and those in which they stand."""
+    columns = {column.name: column.type for column in block.table.schema}
+    return frozenset((name, block.types.get(name), columns.get(name)) for name in {*columns, *block.types})

@@ -26,6 +26,7 @@ from tasks.convert.formats.registry import format_of
 from tasks.convert.formats.units import are_units, may_be_units
 from tasks.convert.schema.blocks import Guess, Schema, TypedBlock
 from tasks.convert.staging.block import parse_block, write_block
+from tasks.convert.staging.bundle import BUNDLE_BYTES
 from tasks.convert.staging.context import ConversionContext, ConversionResult, ConvertedFile, InputFile
 from tasks.convert.staging.file import check_unchanged, content_digest
 from tasks.core.bucket.opened import read_ahead
@@ -61,7 +62,12 @@ def join_files(
 ) -> tuple[ConversionResult | None, list[InputFile]]:
     """Stage the part of the files that are alike; return also those that are not, to be parsed one by one."""
     read_ahead(file.path for file in files if isinstance(file.path, str))
-    texts = {file: text for file in files if (text := _read(file, plan)) is not None}
+    texts: dict[InputFile, _Text] = {}
+    left = 2 * BUNDLE_BYTES  # in memory together, whatever compressed files hold
+    for file in files:
+        if left > 0 and (text := _read(file, plan)) is not None:
+            left -= len(text.data)
+            texts[file] = text
     join = {Jsonl: _join_lines, Json: _join_documents}.get(format_of(files[0].name, plan.target.reading), _join_tables)
     joined = join(texts, plan)
     if joined is not None and joined.odd:

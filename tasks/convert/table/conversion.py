@@ -71,25 +71,26 @@ async def draft_table(
     plan = ConversionContext(
         job.frozen_target if frozen is not None else job.target, frozen, draft.samples, order=order
     )
-    draft.add(await _convert_all(plan, job, changed, "files", convert, width))
-    draft.add(await _convert_all(plan, job, _take_renamed(draft, names), "files, again", convert, width))
+    draft.add(await _convert_all(plan, job, bundle_files(changed, plan), "files", convert, width))
+    renamed = bundle_files(_take_renamed(draft, names), plan)
+    draft.add(await _convert_all(plan, job, renamed, "files, again", convert, width))
     refuse_contradictions(draft.files)
     draft.choose_types(frozen)
     check_letter_case(job, draft.types, draft.parts.values())
     check_exploded(job, draft.types, draft.files.values())
     check_declared(job, draft.types, draft.files.values())
     inputs = {file.name: file for file in job.inputs}
-    anew: dict[str, InputFile] = {}
+    units: dict[str, list[InputFile]] = {}  # those of a part are read again together, and have the types that it had
     before = dict(draft.parts)
     for part, exact in list(draft.to_widen()):
-        here = set(part.rows) & inputs.keys()
+        here = [name for name in part.rows if name in inputs]
         if not exact:
-            anew |= {name: inputs[name] for name in here}
-            part = draft.leave(part, here)  # noqa: PLW2901 - what cannot be read anew
+            units |= {here[0]: [inputs[name] for name in here]} if here else {}
+            part = draft.leave(part, {*here})  # noqa: PLW2901 - what cannot be read anew
         if part.rows:
             draft.parts[part.name] = await asyncio.get_running_loop().run_in_executor(THREADS, widen_part, draft, part)
     plan = ConversionContext(job.target, draft.types, draft.samples)
-    again = [anew[name] for name in in_order(job, anew)]  # so that their parts are called alike in every run
+    again = [units[name] for name in in_order(job, units)]
     widened = await _convert_all(plan, job, again, "files, widened", convert, width)
     draft.add_widened(widened, before)
     if not draft.types:  # nothing came, and nothing is declared: it is no table yet
@@ -121,10 +122,16 @@ def _take_renamed(draft: Draft, converted: AbstractSet[str]) -> list[InputFile]:
 
 
 async def _convert_all(
-    plan: ConversionContext, job: TableJob, files: Sequence[InputFile], label: str, convert: Convert, width: int
+    plan: ConversionContext,
+    job: TableJob,
+    units: Sequence[Sequence[InputFile]],
+    label: str,
+    convert: Convert,
+    width: int,
 ) -> list[ConversionResult]:
     converted: list[ConversionResult] = []
-    batches = batch_units(job, bundle_files(files, plan), plan, label, batch_bytes(files, width))
+    files = [file for unit in units for file in unit]
+    batches = batch_units(job, units, plan, label, batch_bytes(files, width))
 
     async def convert_batch(batch: Batch) -> None:
         converted.extend((await convert(batch, batch.label)).results)

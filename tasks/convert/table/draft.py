@@ -73,9 +73,13 @@ class Draft:
                 own.setdefault(file, []).append(part)
         kept = []
         for unit in converted:
-            found = {part.name: part for file in unit.files for part in own.get(file.name, ())}
-            whole = widen_all(part.types for part in found.values())
-            parts = [replace(p, types=before[p.name].types if p.name in found else whole) for p in unit.parts]
+            parts = []
+            for part in unit.parts:
+                found = {each.name: each for file in part.rows for each in own.get(file, ())}
+                same = found.get(part.name)  # one of several of a file, which has its name again
+                is_same = same is not None and same.rows.keys() == part.rows.keys()
+                types = same.types if same is not None and is_same else widen_all(each.types for each in found.values())
+                parts.append(replace(part, types=types))
             kept.append(replace(unit, parts=tuple(parts)))
         self.add(kept)
 

@@ -206,6 +206,11 @@ class _Servers:
                 self._own = CallServer(preload)
             return self._own
 
+    @property
+    def is_running(self) -> bool:
+        """Return whether the process has a server of its own."""
+        return self._own is not None and self._own.is_running
+
     def disconnect(self) -> None:
         """End what runs for this thread."""
         known: Connection | None = getattr(self._threads, "connection", None)
@@ -272,11 +277,13 @@ def stop_call_server() -> None:
 
 @asynccontextmanager
 async def calls_end() -> AsyncIterator[None]:
-    """Have this process's own server, if the block begins one, end with it."""
+    """Have this process's own server, if the block begins one, end with it; one that runs already is another's."""
+    is_own = not _servers.is_running
     try:
         yield
     finally:
-        await to_thread(stop_call_server)
+        if is_own:
+            await to_thread(stop_call_server)
 
 
 def _endings(request: Request, look: Callable[[], None] | None = None) -> Iterator[Ending]:

@@ -137,7 +137,9 @@ class Csv(StreamedFormat):
         found, below = self._after(place, above), self._after(self._after(place, above), totals)
         misfit = misfit_alone(totals.text.data.rstrip(b"\r\n"), found, head.names, TOTALS)
         blocks: list[ByteBlock | RawBlock] = [self._block(above, place), misfit]
-        return [*blocks, self._block(notes, below)] if notes.plain.data.strip(b"\r\n") else blocks
+        # Bytes of their own: where those of the rows above are, the next file may be read before the notes are parsed.
+        alone = Cut(ByteView.of(notes.plain.data), ByteView.of(notes.text.data))
+        return [*blocks, self._block(alone, below)] if alone.plain.data.strip(b"\r\n") else blocks
 
     def _after(self, place: Place, cut: Cut) -> Place:
         byte = None if place.byte is None else place.byte + len(cut.text)
