@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -152,11 +153,12 @@ FORMATS: dict[str, Callable[[int], bytes]] = {
     "csv": lambda number: f"x;t\n{number};a\n{number};b\n".encode(),
     "jsonl": lambda number: "".join(f"{json.dumps(row)}\n" for row in as_objects(number)).encode(),
     "json": lambda number: json.dumps(as_objects(number)).encode(),
+    "json.gz": lambda number: gzip.compress(json.dumps(as_objects(number)).encode()),
     "parquet": written_as_parquet,
 }
 
 
-JOINED = ("csv.gz", "jsonl", "json")
+JOINED = ("csv.gz", "jsonl", "json", "json.gz")
 """Of which all are parsed at once; others are parsed by themselves, a hundred in a thread."""
 
 
@@ -181,6 +183,34 @@ def test_small_files_of_each_format_share_parts(tmp_path: Path, ending: str) -> 
     assert all(
         t == "ab"[line % 2 == last % 2] for (file, line), (_, t) in rows.items() for last in [line_of_b(rows, file)]
     )
+
+
+@pytest.mark.parametrize("ending", FORMATS)
+def test_a_renamed_file_takes_the_place_of_one_of_many(tmp_path: Path, ending: str) -> None:
+    """Read by itself it is known by the same as it was among others: its rows would stand there twice."""
+    write_files(tmp_path)
+    for number in range(MANY_FILES):
+        (tmp_path / "inbox" / f"{number:05d}.{ending}").write_bytes(FORMATS[ending](number))
+    make_table(tmp_path, files_source())
+    (tmp_path / "inbox" / f"00007.{ending}").rename(tmp_path / "inbox" / f"renamed.{ending}")
+
+    table = make_table(tmp_path, files_source())
+
+    assert (table.files, table.rows_table) == (MANY_FILES, 2 * MANY_FILES)
+
+
+def test_the_member_of_each_zip_tells_its_format(tmp_path: Path) -> None:
+    """What is no format alone is none among many."""
+    write_files(tmp_path)
+    for number in range(MANY_FILES):
+        with zipfile.ZipFile(tmp_path / "inbox" / f"{number:05d}.zip", "w") as archive:
+            archive.writestr("x.dat" if number else "x.tsv", f"x\tt\n{number}\ta\n")
+
+    with pytest.raises(TableError) as raised:
+        make_table(tmp_path, files_source())
+
+    assert len(str(raised.value).splitlines()) == MANY_FILES - 1
+    assert "inbox/00001.zip: .dat is not a format" in str(raised.value)
 
 
 def line_of_b(rows: dict[tuple[str, int], tuple[int, str]], file: str) -> int:

@@ -183,7 +183,7 @@ class StreamedFormat(FileFormat, ABC):
         """Return whole records that begin at a place as a block."""
 
     def end(self, cut: Cut, place: Place) -> Sequence[ByteBlock | RawBlock]:
-        """Return the last records of a file as blocks, at least one."""
+        """Return the last records of a file as blocks, at least one; all but the first have bytes of their own, as its buffer is used again."""
         return [self.block(cut, place)]
 
     def count_lines(self, text: ByteView) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from tasks.config import Reading
+from tasks.config.formats import FORMATS
 from tasks.convert.files.opening import suffixes
 from tasks.convert.formats.csv.format import Csv, Tsv
 from tasks.convert.formats.format import WholeFormat
@@ -70,8 +71,13 @@ def _kind(file: InputFile, plan: ConversionContext) -> _Kind | None:
 
 
 def may_be_joined(file: InputFile, plan: ConversionContext) -> bool:
-    """Return whether a small file may be joined with others before they are parsed: CSV and JSON lines are, of which each line is a record."""
+    """Return whether a small file may be joined with others before they are parsed: CSV and JSON, where records are lines."""
     target = plan.target
+    suffix, compression = suffixes(file.name)
+    if (
+        compression == ".zip" and not target.reading.format and suffix not in FORMATS.by_suffix
+    ):  # its member's name tells
+        return False
     if any(column.strip for column in target.columns.values()):  # what is taken off is told of each file
         return False
     kind = format_of(file.name, target.reading)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,7 +19,7 @@ from tasks.convert.formats.csv.format import Csv, typed_later
 from tasks.convert.formats.csv.header import Head, read_head
 from tasks.convert.formats.csv.parse import CsvBlock
 from tasks.convert.formats.csv.totals import find_totals
-from tasks.convert.formats.format import ByteBlock
+from tasks.convert.formats.format import ByteBlock, WholeFormat
 from tasks.convert.formats.json.document import Json, parse_as_lines, write_as_lines
 from tasks.convert.formats.json.jsonl import Jsonl, parse_lines
 from tasks.convert.formats.json.lines import JsonBlock
@@ -34,7 +35,7 @@ from tasks.core.errors import TableError
 
 _MOST_BYTES = 4 * 1024 * 1024  # of a file, decompressed
 _ODD = (b'"', b"'", b"\r", b"\0", b"\n\n")
-_ODD_LINES = (b"\n\n", b"\n\r", b"\0")
+_BLANK_LINE = re.compile(rb"\n[ \t\v\f\r]*\n|\n[ \t\v\f\r]+\Z|\0")
 
 
 class _Text(NamedTuple):
@@ -107,10 +108,8 @@ class _Joined(NamedTuple):
 
 def _join_tables(texts: _Texts, plan: ConversionContext) -> _Joined | None:
     """Return the files of CSV that begin with the header of the first, and the rows of all; None where they have none in common."""
-    first = next(iter(texts.values())).data if texts else b""
-    header = first[: first.find(b"\n") + 1]
-    if not header.strip():  # of a file that is nothing but a header, which may be the beginning of another's
-        return None
+    first_lines = (text.data[: text.data.find(b"\n") + 1] for text in texts.values())
+    header = next(filter(bytes.strip, first_lines), b"")  # one without an end may be the beginning of another's
     found = (_take_table(file, text.data, header) for file, text in texts.items())
     members = [member for member in found if member is not None]
     head = _read_head(members, header, plan) if members else None
@@ -126,7 +125,7 @@ def _join_tables(texts: _Texts, plan: ConversionContext) -> _Joined | None:
 def _join_lines(texts: _Texts, plan: ConversionContext) -> _Joined | None:
     """Return the files of JSON lines, and the rows of all; None where a single one may be odd."""
     found = (_take_lines(file, text.data) for file, text in texts.items() if Jsonl.find_other(text.data) is None)
-    return _parse_lines([member for member in found if member is not None], plan, parse_lines, "jsonl")
+    return _parse_lines([member for member in found if member is not None], plan, parse_lines, Guess("jsonl", "utf-8"))
 
 
 def _join_documents(texts: _Texts, plan: ConversionContext) -> _Joined | None:
@@ -134,23 +133,26 @@ def _join_documents(texts: _Texts, plan: ConversionContext) -> _Joined | None:
     plain = {file: text.data for file, text in texts.items() if Json.find_other(text.data) is None}
     written = {file: write_as_lines(data, plan.target.reading) for file, data in plain.items()}
     found = (_take_lines(file, lines) for file, lines in written.items() if lines is not None)
-    return _parse_lines([member for member in found if member is not None], plan, parse_as_lines, "json")
+    return _parse_lines([member for member in found if member is not None], plan, parse_as_lines, Guess("json"))
 
 
 def _parse_lines(
     members: Sequence[_Member],
     plan: ConversionContext,
     parse: Callable[[JsonBlock, Schema], TypedBlock],
-    name: str,
+    guess: Guess,
 ) -> _Joined | None:
     """Return members of which each line is a record, and the rows of all."""
     if not members:
         return None
     whole, target = ByteView.of(b"".join(member.body for member in members)), plan.target
     block = JsonBlock(whole, 1, None, target.typed, None, target.keeps_empty, target.naming, target.nulls_of)
-    parsed = parse_block(ByteBlock(whole, partial(parse, block)), plan)
+    try:
+        parsed = parse_block(ByteBlock(whole, partial(parse, block)), plan)
+    except RecursionError:  # which one is nested too deeply is told by reading each
+        return None
     plan.order.begin(members[0].file.name, parsed.types)
-    return _told(members, parsed, Guess(name), first_line=1)
+    return _told(members, parsed, guess, first_line=1)
 
 
 def _told(members: Sequence[_Member], parsed: TypedBlock, guess: Guess, first_line: int) -> _Joined | None:
@@ -192,7 +194,7 @@ def _has_ends(member: _Member, head: Head, plan: ConversionContext) -> bool:
 
 def _read(file: InputFile, plan: ConversionContext) -> _Text | None:
     """Return the text of a file; None where it is no small one any more, or only what reads it alone can tell what is wrong."""
-    is_compressed = bool(suffixes(file.name)[1])
+    is_compressed, kind = bool(suffixes(file.name)[1]), format_of(file.name, plan.target.reading)
     try:
         if isinstance(file.path, Path) and not is_compressed:
             data, is_whole = file.path.read_bytes(), True
@@ -203,11 +205,12 @@ def _read(file: InputFile, plan: ConversionContext) -> _Text | None:
         check_unchanged(file)
         content = xxhash.xxh3_128_hexdigest(data)
         digest = content if file.is_local and not is_compressed else content_digest(file)
+        is_known_by_content = digest is not content and not issubclass(kind, WholeFormat)  # as where it is read alone
     except (TableError, DamagedError, OSError):
         return None
     if not is_whole or not (is_compressed or len(data) == file.size):
         return None
-    return _Text(data, digest, "" if digest is content else content)
+    return _Text(data, digest, content if is_known_by_content else "")
 
 
 def _take_table(file: InputFile, data: bytes, header: bytes) -> _Member | None:
@@ -219,7 +222,7 @@ def _take_table(file: InputFile, data: bytes, header: bytes) -> _Member | None:
 
 def _take_lines(file: InputFile, lines: bytes) -> _Member | None:
     """Return a file that is, or whose records are, lines of JSON without a blank one, and as many as were landed."""
-    if (lines and not lines.startswith((b"{", b"["))) or any(odd in lines for odd in _ODD_LINES):
+    if (lines and not lines.startswith((b"{", b"["))) or _BLANK_LINE.search(lines):
         return None
     member = _take(file, lines)
     return member if file.rows in (None, member.rows) else None

@@ -44,7 +44,7 @@ class Jsonl(StreamedFormat):
         data = text.data
         start = len(data) - len(data.lstrip())
         end = data.find(b"\n", start) + 1 or (len(data) if final else 0)
-        if not end:
+        if not end and not final:
             return None
         try:
             line = data[start:end]
