@@ -72,3 +72,12 @@ def test_an_empty_file_takes_whatever_type_the_others_have(tmp_path: Path) -> No
     table = make_table(tmp_path, files_source(key=["id"]))
 
     assert (table.types, read_rows(tmp_path)) == ({"id": "int", "x": "float"}, [{"id": 1, "x": 1.5}])
+
+
+def test_an_empty_file_of_lists_whose_first_line_has_the_names_has_no_row(tmp_path: Path) -> None:
+    """It ended convert with an IndexError."""
+    write_files(tmp_path, a_jsonl="", b_jsonl='["x"]\n[1]\n')
+
+    table = make_table(tmp_path, files_source(read={"names": "first"}))
+
+    assert (table.files, table.rows_table, dict(table.types)) == (2, 1, {"x": "int"})
