@@ -44,6 +44,7 @@ from blockbuster import blockbuster_ctx  # noqa: E402 - see above
 from hypothesis import HealthCheck, settings  # noqa: E402 - see above
 from tenacity import Retrying, stop_after_delay, wait_fixed  # noqa: E402 - see above
 
+from tasks.core.isolation.client import stop_call_server  # noqa: E402 - see above
 from tests.mysql import mysql  # noqa: E402 - see above
 from tests.order import shared, spread  # noqa: E402 - see above
 from tests.postgresql import postgresql  # noqa: E402 - see above
@@ -87,6 +88,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFil
 
 def _file_of(item: pytest.Item) -> str:
     return item.nodeid.partition("::")[0]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _calls_end() -> Iterator[None]:
+    """End the server of calls that the tests of a module may have begun, as those do that read an .xls: others look for processes that are left."""
+    yield
+    stop_call_server()
 
 
 @pytest.fixture(autouse=True)
