@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tasks.convert.staging.block import parse_block
+from tasks.convert.staging.bundle import MANY_FILES
 from tests.convert.conftest import files_source, make_table, read_rows, write_files
 
 _ROWS = 300
@@ -50,6 +51,9 @@ def blocks(monkeypatch: pytest.MonkeyPatch) -> list[object]:
         ("a.csv", csv_of(*["NA", ""] * (_ROWS // 2)), ["NA", None]),
         ("a.jsonl", lines_of(*[None] * _ROWS), [None]),
         ("a.jsonl", lines_of(*[float("nan"), None] * (_ROWS // 2)), ["nan", None]),
+        ("a.jsonl", lines_of(*["NA", ""] * (_ROWS // 2)), ["NA", ""]),
+        ("a.jsonl", lines_of(*["", None] * (_ROWS // 2)), ["", None]),
+        ("a.json", json.dumps([{"id": n, "v": ""} for n in range(_ROWS)]), [""]),
         ("a.json", json.dumps([{"id": n, "v": float("nan")} for n in range(_ROWS)]), ["nan"]),
         ("a.json", json.dumps([{"id": n, "v": None} for n in range(_ROWS)]), [None]),
     ],
@@ -137,6 +141,44 @@ def test_an_empty_column_that_is_read_again_for_another_is_still_one_of_nothing(
 
     assert table.types["v"] == "float"
     assert sorted(map(str, values_of(tmp_path))) == ["7.5", "None", "None"]
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "json"])
+@pytest.mark.parametrize("other", [7, 1.5, "2013-01-01", True])
+@pytest.mark.parametrize("odd", [False, True])
+@pytest.mark.parametrize("many", [False, True])
+def test_words_for_null_are_nothing_in_json_too(
+    tmp_path: Path, *, suffix: str, other: float | str, odd: bool, many: bool
+) -> None:
+    """Whether a file stands alone, beside one with values, or among a hundred that are joined, and however its records are read."""
+    words = ["NA", "", None] + ["null"] * odd
+
+    def write(name: str, values: list[Any]) -> None:
+        records = [{"id": n, "v": value} | ({"w": [n, "x"]} if odd and n else {}) for n, value in enumerate(values)]
+        lines = map(json.dumps, records)
+        (tmp_path / "inbox" / f"{name}.{suffix}").write_text(
+            "\n".join(lines) + "\n" if suffix == "jsonl" else json.dumps(records)
+        )
+
+    (tmp_path / "inbox").mkdir()
+    write("a", words)
+    for n in range(MANY_FILES if many else 1):
+        write(f"b{n:03}", [other])
+
+    table = make_table(tmp_path, files_source())
+
+    value = date(2013, 1, 1) if isinstance(other, str) else other
+    assert table.types["v"] == {7: "int", 1.5: "float", "2013-01-01": "date", True: "bool"}[other]
+    assert values_of(tmp_path) == [None] * len(words) + [value] * (MANY_FILES if many else 1)
+
+
+def test_words_for_null_beside_words_are_texts(tmp_path: Path) -> None:
+    """As they stand in each file."""
+    write_files(tmp_path, a_jsonl=lines_of("NA", "", None), b_jsonl=lines_of("x"))
+
+    make_table(tmp_path, files_source())
+
+    assert values_of(tmp_path) == ["NA", "", None, "x"]
 
 
 def test_no_number_is_null_beside_dates(tmp_path: Path) -> None:

@@ -168,6 +168,8 @@ class _Servers:
         self.serve: Callable[[], str] | None = None
         self._own: CallServer | None = None
         self._is_called = False
+        self._blocks = 0
+        self._ends_with_blocks = False
         self._lock = threading.Lock()
         self._threads = threading.local()  # one request at a time: Dask's workers have threads
 
@@ -210,6 +212,19 @@ class _Servers:
     def is_running(self) -> bool:
         """Return whether the process has a server of its own."""
         return self._own is not None and self._own.is_running
+
+    def enter_block(self) -> None:
+        """Begin a block of `calls_end`; of those that overlap, the last to be left ends what one of them began."""
+        with self._lock:
+            if not self._blocks:
+                self._ends_with_blocks = not self.is_running
+            self._blocks += 1
+
+    def leave_block(self) -> bool:
+        """End a block of `calls_end`; return whether the process's own server ends with it."""
+        with self._lock:
+            self._blocks -= 1
+            return self._ends_with_blocks and not self._blocks
 
     def disconnect(self) -> None:
         """End what runs for this thread."""
@@ -277,12 +292,15 @@ def stop_call_server() -> None:
 
 @asynccontextmanager
 async def calls_end() -> AsyncIterator[None]:
-    """Have this process's own server, if the block begins one, end with it; one that runs already is another's."""
-    is_own = not _servers.is_running
+    """Have this process's own server, if the block begins one, end with it; one that runs already is another's.
+
+    Of blocks that overlap, as in a Dask worker of several threads, the last to be left ends it.
+    """
+    _servers.enter_block()
     try:
         yield
     finally:
-        if is_own:
+        if _servers.leave_block():
             await to_thread(stop_call_server)
 
 

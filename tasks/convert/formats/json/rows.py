@@ -334,13 +334,13 @@ def text_of(value: Any) -> str | None:
 
 
 def json_type(values: list[Any], texts: pa.ChunkedArray, nulls: Collection[str] = ()) -> TypeName:
-    """Return the type that a column's values have in JSON; texts that are all times are times."""
+    """Return the type that a column's values have in JSON; texts that are all times are times, and words for null are nothing."""
     if nulls:
         texts = take_out(texts, nulls)
         values = [value if known else None for value, known in zip(values, texts.is_valid().to_pylist(), strict=True)]
     kinds = set(map(type, values)) - {type(None)}
-    if str in kinds and len(kinds) > 1 and all(value in NULL_WORDS for value in values if type(value) is str):
-        kinds -= {str}  # "NA" among numbers
+    if str in kinds and all(value in NULL_WORDS for value in values if type(value) is str):
+        kinds -= {str}  # "NA" among numbers, or alone
     name: TypeName = "null"
     for kind in kinds:
         name = widen(name, {bool: "bool", int: "int", float: "float"}.get(kind, "string"))

@@ -76,7 +76,7 @@ class ColumnTypes:
                 if is_narrowest(kind, times) and not _has_padded(texts):
                     return times.chunk(0), kind
         kind = infer_type(left)
-        return texts, kind if kind in TIME_TYPES else "string"
+        return texts, kind if kind in TIME_TYPES or kind == "null" else "string"
 
     def _read_days(self, texts: pa.Array, name: str) -> pa.Array | None:
         """Return texts that are all days in full, as which none is a number; None where they may be others."""
