@@ -8,6 +8,7 @@ import os
 import signal
 import threading
 import time
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,7 +17,7 @@ import pytest
 
 from tasks.convert.parts.part import read_part
 from tasks.core.errors import ConfigError, RunnerError, TableError
-from tasks.core.isolation.client import stop_call_server
+from tasks.core.isolation.client import calls_end, start_call_server, stop_call_server
 from tasks.core.storage import DataFolder, hash_file
 from tasks.runners.worker_check import place_for_workers
 from tasks.tables import function
@@ -120,6 +121,21 @@ async def test_the_process_of_functions_ends_at_once_where_none_is_called(data: 
         start = time.monotonic()
 
     assert time.monotonic() - start < _PATIENCE_S
+    assert await asyncio.to_thread(_servers) == set()
+
+
+async def test_the_process_of_calls_ends_with_the_last_block_that_has_it() -> None:
+    """Whichever of those that overlap began it: what another still calls is not killed."""
+    await asyncio.to_thread(stop_call_server)
+
+    async with AsyncExitStack() as later:
+        async with calls_end():
+            await asyncio.to_thread(start_call_server, ())
+            (begun,) = await asyncio.to_thread(_servers)
+            await later.enter_async_context(calls_end())
+        there = await asyncio.to_thread(_servers)
+
+    assert there == {begun}
     assert await asyncio.to_thread(_servers) == set()
 
 
