@@ -23,6 +23,7 @@ _SIGNS = "€‘’“”–—…°§«»¿¡£·´±²³½µ©®"  # noqa: RUF
 _UNDECODABLE = "\udcff"  # written as the byte FF, which no UTF-8 has: its line is a reject
 _ERRORS = "tidemill-undecodable"
 _NOT_ASCII = re.compile(rb"[\x80-\xff]")
+_BEYOND_ASCII = re.compile("[^\x00-\x7f]+")
 # Where these stand within a word they are letters of another encoding; dots and accents may be what they are.
 _SIGN_IN_WORD = re.compile(r"(?<=[^\W\d_])[\x80-\x9f¡£¥¦©ª«¬®¯±³µ¶¹º»¼¾¿](?=[^\W\d_])")
 _NEIGHBOURS = ("cp1252", "cp1250", "cp1254")
@@ -133,9 +134,10 @@ def _detect_narrow(data: bytes) -> str:
     except UnicodeDecodeError:
         text = ""
     # A guess from few letters is a bad one: accents of western languages decide for cp1252.
-    western = sum(1 for character in text if "\xc0" <= character <= "\xff" or character in _SIGNS)
-    strange = sum(1 for character in text if character > "\x7f") - western
-    runs = max((len(run) for run in _runs(text)), default=0)
+    beyond = _BEYOND_ASCII.findall(text)
+    western = sum(1 for run in beyond for character in run if "\xc0" <= character <= "\xff" or character in _SIGNS)
+    strange = sum(map(len, beyond)) - western
+    runs = max(map(len, beyond), default=0)
     within = len(_SIGN_IN_WORD.findall(text))
     if text and western > 3 * (strange + within) and runs <= 2:  # noqa: PLR2004 - other scripts have whole words beyond ASCII
         return "cp1252"
@@ -149,22 +151,14 @@ def _detect_narrow(data: bytes) -> str:
 
 def _doubtful_line(data: bytes, name: str) -> str:
     """Return a line with characters that are others in an encoding of a neighbour; German has none, and Polish does."""
-    for line in filter(_NOT_ASCII.search, _judged(data).splitlines()):
+    judged = _judged(data)
+    if len({judged.decode(each, "replace") for each in (name, *_NEIGHBOURS)}) == 1:  # mostly
+        return ""
+    for line in filter(_NOT_ASCII.search, judged.splitlines()):
         texts = {line.decode(each, "replace") for each in (name, *_NEIGHBOURS)}
         if len(texts) > 1:
             return line.decode(name, "replace").strip()[:_DOUBT_CHARACTERS]
     return ""
-
-
-def _runs(text: str) -> list[str]:
-    runs, run = [], ""
-    for character in text:
-        if character > "\x7f":
-            run += character
-        elif run:
-            runs.append(run)
-            run = ""
-    return [*runs, run]
 
 
 class Transcoder:

@@ -10,6 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tasks.convert.formats.csv.format import CsvRecords
+from tasks.convert.formats.csv.together import parse_together
 from tasks.convert.formats.format import ByteBlock
 from tasks.convert.parts.part import Part, find_dense, order_rows, write_part, write_places
 from tasks.convert.parts.rejects import write_rejects
@@ -44,16 +46,40 @@ class BlockResult:
 
 def parse_block(block: ByteBlock | RawBlock, plan: ConversionContext) -> TypedBlock:
     """Return the rows of a block, typed, and its misfits."""
-    target = plan.target
     names = block.names if isinstance(block, ByteBlock) else ()
-    guess = plan.guesses.get(names)
-    schema = Schema(target.columns, plan.wanted, guess, target.frozen, target.provenance)
+    schema = _schema_of(names, plan)
     if isinstance(block, RawBlock):
         return cast_block(block, schema)
     parsed = block.parse(schema)
-    known = {name: kind for name, kind in parsed.types.items() if kind != "null"}
-    plan.guesses[names] = {**parsed.types, **(guess or {}), **known}
+    _keep_types(parsed, names, plan)
     return parsed
+
+
+def parse_alike(blocks: Sequence[CsvRecords], plan: ConversionContext) -> list[TypedBlock | None]:
+    """Return the rows of blocks, each all records of a small file, as `parse_block` gives them; None of each that has to be parsed by itself."""
+    found: list[TypedBlock | None] = [None] * len(blocks)
+    alike: dict[tuple[str, ...], list[int]] = {}
+    for place, block in enumerate(blocks):
+        alike.setdefault(block.names, []).append(place)
+    for names, places in alike.items():
+        together = parse_together([blocks[place].block for place in places], _schema_of(names, plan))
+        for place, parsed in zip(places, together, strict=True):
+            if parsed is not None:
+                found[place] = parsed
+                _keep_types(parsed, names, plan)
+    return found
+
+
+def _schema_of(names: tuple[str, ...], plan: ConversionContext) -> Schema:
+    """Return what is asked of a block of these columns."""
+    target = plan.target
+    return Schema(target.columns, plan.wanted, plan.guesses.get(names), target.frozen, target.provenance)
+
+
+def _keep_types(parsed: TypedBlock, names: tuple[str, ...], plan: ConversionContext) -> None:
+    """Have the types of a block tried first with others of the same columns."""
+    known = {name: kind for name, kind in parsed.types.items() if kind != "null"}
+    plan.guesses[names] = {**parsed.types, **(plan.guesses.get(names) or {}), **known}
 
 
 def write_block(parsed: TypedBlock, plan: ConversionContext, name: str, rows: Mapping[str, int]) -> BlockResult:

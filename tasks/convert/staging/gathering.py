@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import chain, repeat
 
 import pyarrow as pa
 
+from tasks.convert.files.byte_view import ByteView
+from tasks.convert.formats.csv.format import CsvRecords, typed_later
+from tasks.convert.formats.csv.together import may_be_joined
 from tasks.convert.formats.format import ByteBlock
 from tasks.convert.parts.part import Part
 from tasks.convert.parts.rejects import write_rejects
 from tasks.convert.schema.blocks import TypedBlock
 from tasks.convert.schema.misfits import NO_MISFITS
-from tasks.convert.staging.block import tell_block, write_block
+from tasks.convert.staging.block import parse_alike, tell_block, write_block
 from tasks.convert.staging.context import ConversionContext, ConversionResult, ConvertedFile, InputFile
 from tasks.convert.staging.file import Block, Progress, parse_and_release, read_small, sum_up
 from tasks.core.bucket.opened import read_ahead
@@ -63,13 +67,7 @@ def gather_files(
         parts.extend(write_block(each.join(), plan, name, each.rows).parts)
 
     converted: list[ConvertedFile] = []
-    others: list[InputFile] = []
-    for place, file in enumerate(files):
-        found = _convert(file, plan, f"{part}-{place:04d}")
-        if found is None:
-            others.append(file)
-            continue
-        told, blocks = found
+    for file, told, blocks in _convert(files, plan, part):
         kind = _kind_of(blocks[0])
         alike.setdefault(kind, _Alike()).add(file.name, blocks)
         converted.append(told)
@@ -77,36 +75,93 @@ def gather_files(
             write(alike.pop(kind))
     for each in alike.values():
         write(each)
-    return ConversionResult(tuple(converted), tuple(parts)), others
+    done = {file.name for file in converted}
+    return ConversionResult(tuple(converted), tuple(parts)), [file for file in files if file.name not in done]
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A file as it is read: its blocks, of which those of CSV are not typed yet, and what its rejects are called."""
+
+    file: InputFile
+    progress: Progress
+    blocks: Sequence[CsvRecords | TypedBlock]
+    rejects: str
 
 
 def _convert(
-    file: InputFile, plan: ConversionContext, rejects: str
-) -> tuple[ConvertedFile, Sequence[TypedBlock]] | None:
-    """Return what became of a file, and its rows; None where it is not small, is damaged, or wrong in a way that is told where it stands alone."""
+    files: Sequence[InputFile], plan: ConversionContext, part: str
+) -> Iterator[tuple[InputFile, ConvertedFile, Sequence[TypedBlock]]]:
+    """Yield what became of each file, and its rows, but of one that is not small, is damaged, or wrong in a way that is told where it stands alone."""
+    waiting: list[_Read] = []
+    size = 0
+    for place, file in enumerate(files):
+        with suppress(TableError):
+            waiting.append(_read(file, plan, f"{part}-{place:04d}"))
+            size += sum(len(block.window) for block in waiting[-1].blocks if isinstance(block, CsvRecords))
+        if size > _PART_BYTES or file is files[-1]:
+            yield from _settle(waiting, plan)
+            waiting, size = [], 0
+
+
+def _read(file: InputFile, plan: ConversionContext, rejects: str) -> _Read:
     progress = Progress()
-    try:
-        blocks = [_parse(block, plan, file) for block in read_small(file, plan, progress)]
-        kept = [block for number, block in enumerate(blocks) if not number or len(block.table)]  # as of a file alone
-        if len({_kind_of(block) for block in kept}) != 1:
-            return None
-        results = [tell_block(block, f"{rejects}-{number}.parquet") for number, block in enumerate(blocks)]
-        told = sum_up(file, plan, progress, results).files[0]
-    except TableError:
+    return _Read(file, progress, [_hold(block, plan, file) for block in read_small(file, plan, progress)], rejects)
+
+
+def _hold(block: Block, plan: ConversionContext, file: InputFile) -> CsvRecords | TypedBlock:
+    """Return a block to be parsed with those of other files, its bytes its own; one that may not be is parsed."""
+    if not isinstance(block, CsvRecords) or not may_be_joined(block.block):
+        return _parse(block, plan, file)
+    held = typed_later(replace(block.block, window=ByteView.of(block.window.data)))
+    plan.buffers.release(block.window.buffer)
+    return held
+
+
+def _settle(
+    waiting: Sequence[_Read], plan: ConversionContext
+) -> Iterator[tuple[InputFile, ConvertedFile, Sequence[TypedBlock]]]:
+    """Yield what became of files whose blocks wait to be parsed: those that are alike together."""
+    held = [block for read in waiting for block in read.blocks if isinstance(block, CsvRecords)]
+    parsed = iter(parse_alike(held, plan))
+    for read in waiting:
+        known = [next(parsed) or block if isinstance(block, CsvRecords) else block for block in read.blocks]
+        with suppress(TableError):
+            blocks = [
+                _ordered(block, plan) if isinstance(block, TypedBlock) else _parse(block, plan, read.file)
+                for block in known
+            ]
+            if (told := _tell(read, blocks, plan)) is not None:
+                yield read.file, *told
+
+
+def _tell(
+    read: _Read, blocks: Sequence[TypedBlock], plan: ConversionContext
+) -> tuple[ConvertedFile, Sequence[TypedBlock]] | None:
+    """Return what became of a file, and those of its blocks that have rows; None where they differ in their columns."""
+    kept = [block for number, block in enumerate(blocks) if not number or len(block.table)]  # as of a file alone
+    if len({_kind_of(block) for block in kept}) != 1:
         return None
+    results = [tell_block(block, f"{read.rejects}-{number}.parquet") for number, block in enumerate(blocks)]
+    told = sum_up(read.file, plan, read.progress, results).files[0]
     for result, block in zip(results, blocks, strict=True):
         if result.rejects is not None:
-            write_rejects(plan.target.staged / "rejects" / result.rejects, plan.target.source, file.name, block.misfits)
+            rejects = plan.target.staged / "rejects" / result.rejects
+            write_rejects(rejects, plan.target.source, read.file.name, block.misfits)
     return told, kept
 
 
 def _parse(block: Block, plan: ConversionContext, file: InputFile) -> TypedBlock:
     """Return the rows of a block, typed, their columns in the order of the table as far as that is known."""
     parsed = parse_and_release(block, plan)
+    if plan.wanted is None and isinstance(block, ByteBlock) and not block.names:
+        plan.order.begin(file.name, parsed.types)
+    return _ordered(parsed, plan)
+
+
+def _ordered(parsed: TypedBlock, plan: ConversionContext) -> TypedBlock:
     if plan.wanted is not None:
         return parsed
-    if isinstance(block, ByteBlock) and not block.names:
-        plan.order.begin(file.name, parsed.types)
     return replace(parsed, table=parsed.table.select(plan.order.sort(parsed.types)))
 
 

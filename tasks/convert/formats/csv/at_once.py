@@ -87,10 +87,13 @@ def _find_repeated_bytes(block: CsvBlock, records: RecordSpans) -> np.ndarray:
 
 def _reject_unlike(block: CsvBlock, records: RecordSpans, is_undecodable: np.ndarray) -> list[pa.Table]:
     """Return the records that cannot be decoded, and those of too many fields or too few."""
-    width = len(block.head.names)
-    unlike = records.take(~is_undecodable & (records.widths != width))
-    undecodable = _reject(block, records.take(is_undecodable), UNDECODABLE)
-    return [undecodable, _reject(block, unlike, _tell_widths(unlike.widths, width))]
+    unlike = records.take(~is_undecodable & (records.widths != len(block.head.names)))
+    return [_reject(block, records.take(is_undecodable), UNDECODABLE), reject_unlike(block, unlike)]
+
+
+def reject_unlike(block: CsvBlock, records: RecordSpans) -> pa.Table:
+    """Return records of too many fields or too few as misfits."""
+    return _reject(block, records, _tell_widths(records.widths, len(block.head.names)))
 
 
 def _are_undecodable(window: ByteView, records: RecordSpans) -> np.ndarray:

@@ -215,6 +215,8 @@ def _detect_delimiter(text: str, quoting: Quoting, reading: Reading, expected: C
         widths = map(len, _Sample.read(text, replace(quoting, delimiter=dividing[0]), reading).records)
         if len(set(widths)) == 1:
             return dividing[0]
+    if not any(each in text for each in _DELIMITERS[1:]):  # as below a title of a file of commas
+        return _DELIMITERS[0]
     samples = {
         each: _Sample.read(text, replace(quoting, delimiter=each), reading) for each in _DELIMITERS if each in text
     }
@@ -282,14 +284,17 @@ def _find_pair(records: Sequence[Sequence[str]]) -> str:
 
 def _detect_decimal(records: Sequence[Sequence[str]]) -> tuple[str, bool, Mapping[int, str]]:
     """Return what separates decimals, whether a value tells it, and where none does by column one that may be a thousand times as much."""
-    values = [value for record in records for value in record]
+    separated = [
+        [(place, value) for place, value in enumerate(record) if "," in value or "." in value] for record in records
+    ]
+    values = [value for record in separated for _, value in record]
     commas = sum(1 for value in values if _DECIMAL_COMMA.fullmatch(value))
     points = sum(1 for value in values if _DECIMAL_POINT.fullmatch(value))
     if commas or points:
         return "," if commas > points else ".", True, {}
     doubts: dict[int, str] = {}
-    for record in records:
-        for place, value in enumerate(record):
+    for record in separated:
+        for place, value in record:
             if _THOUSANDS_OR_DECIMALS.fullmatch(value):
                 doubts.setdefault(place, value.strip())
     return ".", False, doubts

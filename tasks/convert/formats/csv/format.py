@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import ClassVar
 
@@ -180,9 +180,16 @@ class Tsv(Csv):
     suffixes: ClassVar[tuple[str, ...]] = (".tsv",)
 
 
-def typed_later(block: CsvBlock) -> ByteBlock:
+@dataclass(frozen=True)
+class CsvRecords(ByteBlock):
+    """A block of CSV as one of any format."""
+
+    block: CsvBlock = field(kw_only=True)
+
+
+def typed_later(block: CsvBlock) -> CsvRecords:
     """Return a block of CSV as one of any format."""
-    return ByteBlock(block.window, partial(parse_csv, block), block.head.names)
+    return CsvRecords(block.window, partial(parse_csv, block), block.head.names, block=block)
 
 
 def cut_records(text: ByteView, head: Head, reading: Reading, *, final: bool) -> Cut:

@@ -110,6 +110,15 @@ def opens_quotes(window: ByteView, quote: str, delimiter: str) -> bool:
 
 def parse_typed(block: CsvBlock, schema: Schema) -> TypedBlock | None:
     """Return the rows of a block, typed; None where any value, or the number of records, is not as expected."""
+    raw = read_typed(block, schema)
+    if raw is not None:
+        with suppress(_NoLineError):
+            return cast_known(raw, schema)
+    return None
+
+
+def read_typed(block: CsvBlock, schema: Schema) -> RawBlock | None:
+    """Return the rows of a block as they are read in the types that are expected; None where any value, or the number of records, is not as expected."""
     names = block.head.names
     tried = schema.types or schema.guess or _sample_types(block)
     if not tried or (schema.frozen and schema.types is not None and not set(names) <= set(schema.types)):
@@ -134,7 +143,7 @@ def parse_typed(block: CsvBlock, schema: Schema) -> TypedBlock | None:
     )
     if lost or is_doubted or _may_have_header(block, values, types) or (schema.lines and lines is None):
         return None
-    raw = RawBlock(
+    return RawBlock(
         pa.table(values),
         table.num_rows,
         NO_MISFITS,
@@ -145,9 +154,6 @@ def parse_typed(block: CsvBlock, schema: Schema) -> TypedBlock | None:
         is_decided=block.head.dialect.is_decided,
         lines=None if lines is None else block.number_lines(lines).tolist(),
     )
-    with suppress(_NoLineError):
-        return cast_known(raw, schema)
-    return None
 
 
 def _may_have_header(block: CsvBlock, values: Mapping[str, pa.ChunkedArray], types: Types) -> bool:

@@ -111,7 +111,9 @@ class Records:
     @property
     def unclosed(self) -> np.ndarray:
         """Return the places of the lines whose quote is never closed: only records that may have one are looked at, and what follows it up to the next that is a record as well where all quotes count."""
-        return self._unclosed.lines
+        quote = self._dialect.quote.encode()
+        # Of a header alone it took a quarter of the time of a small file to tell how its lines lie.
+        return self._unclosed.lines if quote and quote in self._text else np.empty(0, np.int64)
 
     @cached_property
     def _unclosed(self) -> Unclosed:

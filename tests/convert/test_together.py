@@ -1,0 +1,107 @@
+"""Small CSV files whose heads are alike: read at once, and of each what it is alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tasks.convert.staging import bundle, gathering
+from tasks.convert.table.manifest import read_table_manifest
+from tests.convert.conftest import NO_LIMIT, files_source, make_table, read_rejects, read_rows
+from tests.convert.slow_paths import count_calls, inbox
+
+COUNT = 12
+
+
+def lines_of(number: int, delimiter: str = ",", point: str = ".") -> list[str]:
+    """Return a header and three rows."""
+    rows = [("id", "day", "name", "value")]
+    rows += [(str(number + n), f"2024-01-{n + 10}", "ab"[n % 2], f"{n}{point}2{number % 3}5") for n in range(3)]
+    return [delimiter.join(row) for row in rows]
+
+
+def with_line(lines: list[str], place: int, line: str) -> list[str]:
+    """Return lines with one more between them."""
+    return [*lines[:place], line, *lines[place:]]
+
+
+def encoded(lines: list[str], encoding: str = "utf-8", end: str = "\n") -> bytes:
+    """Return lines as the bytes of a file."""
+    return "".join(f"{line}{end}" for line in lines).encode(encoding)
+
+
+KINDS = {
+    "semicolons": lambda n: encoded(lines_of(n, ";")),
+    "decimal commas": lambda n: encoded(lines_of(n, ";", ",")),
+    "Latin-1": lambda n: encoded(with_line(lines_of(n), 2, f"{n},2024-02-01,Müller,1.5"), "latin-1"),
+    "UTF-8": lambda n: encoded(with_line(lines_of(n), 2, f"{n},2024-02-01,Ł,1.5")),
+    "a byte order mark": lambda n: encoded(lines_of(n), "utf-8-sig"),
+    "a title": lambda n: encoded([f"Station {n}", "" if n % 2 else "Hourly values", *lines_of(n)]),
+    "a quoted field": lambda n: encoded(with_line(lines_of(n), 2, f'{n},2024-02-01,"a, ""b""",1.5')),
+    "a field of two lines": lambda n: encoded(with_line(lines_of(n), 2, f'{n},2024-02-01,"a\nb",1.5')),
+    "carriage returns": lambda n: encoded(lines_of(n), end="\r\n"),
+    "units": lambda n: encoded(with_line(lines_of(n), 1, ",,,kg")),
+    "no end of the last line": lambda n: encoded(lines_of(n, ";"))[:-1],
+    "a reject": lambda n: encoded(with_line(lines_of(n), 2 + n % 2, f"{n},b")),
+    "a reject below a field of two lines": lambda n: encoded(
+        with_line(with_line(lines_of(n, ";"), 2, f'{n};2024-02-01;"a\n;b";1.5'), 3 + n % 2, f'"{n}";"b"')
+    ),
+    "totals": lambda n: encoded([*lines_of(n), "Total,,,9.5", "a note"]),
+}
+
+
+def told_of(root: Path, *, at_once: bool, monkeypatch: pytest.MonkeyPatch, **options: Any) -> dict[str, Any]:
+    """Return all that a table and what is told of its files has, its files converted together or one by one."""
+    monkeypatch.setattr(bundle, "MANY_FILES", COUNT if at_once else 100 * COUNT)
+    table = make_table(root, files_source(table=NO_LIMIT | {"provenance": True}, **options), fresh=True)
+    files = read_table_manifest(root / "tables" / "rows").files.values()
+    rows = sorted(read_rows(root), key=lambda row: (row["_file"], row["_line"]))
+    rejects = read_rejects(root) if table.rows_rejected else []
+    told = [(f.name, f.rows_received, f.rows_rejected, f.reasons, f.encoding, f.warnings, f.guess) for f in files]
+    return {
+        "types": dict(table.types),
+        "rows": rows,
+        "rejects": sorted(rejects, key=lambda row: (row["file"], row["line"])),
+        "files": sorted(told),
+        "warnings": table.findings.warnings,
+    }
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_files_of_an_odd_kind_are_read_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """Each was parsed by itself, in ten times the time of plain ones, and is now as if it had been."""
+    for number in range(COUNT):
+        (inbox(tmp_path) / f"{number:02d}.csv").write_bytes(KINDS[kind](number))
+    alone = told_of(tmp_path, at_once=False, monkeypatch=monkeypatch)
+    counts: Counter[str] = Counter()
+    count_calls(monkeypatch, counts, gathering, "parse_and_release")
+
+    together = told_of(tmp_path, at_once=True, monkeypatch=monkeypatch)
+
+    assert together == alone
+    assert counts["parse_and_release"] == (COUNT * 2 if kind == "totals" else 0)  # the totals, and the note
+
+
+def test_what_is_odd_in_some_files_is_told_of_these(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Values of other types, stray quotes, blank lines, the header again: such a file is parsed by itself, the others are not."""
+    odd = {
+        3: encoded(with_line(lines_of(3, ";"), 2, "3;x;y;z")),
+        7: encoded(with_line(lines_of(7, ";"), 2, '7;2024-01-01;"b;1.5')),
+        20: encoded(with_line(lines_of(20, ";"), 2, "")),
+        33: encoded(with_line(lines_of(33, ";"), 2, lines_of(33, ";")[0])),
+        38: encoded(with_line(lines_of(38, ";"), 2, ";;;")),
+        39: encoded(lines_of(39, ";")[:1]),
+    }
+    for number in range(40):
+        (inbox(tmp_path) / f"{number:02d}.csv").write_bytes(odd.get(number, encoded(lines_of(number, ";"))))
+    alone = told_of(tmp_path, at_once=False, monkeypatch=monkeypatch)
+    counts: Counter[str] = Counter()
+    count_calls(monkeypatch, counts, gathering, "parse_and_release")
+
+    together = told_of(tmp_path, at_once=True, monkeypatch=monkeypatch)
+
+    assert together == alone
+    assert len(odd) <= counts["parse_and_release"] <= 20
