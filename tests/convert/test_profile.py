@@ -164,7 +164,7 @@ def test_rejects_have_the_column_of_their_reason(tmp_path: Path, columns: list[s
     """Where some have none, or all the same one."""
     misfits = make_misfits(make_records([2, 3], ["a", "b"]), "no number", columns)
 
-    write_rejects(tmp_path / "r.parquet", "rows", "inbox/a.csv", misfits)
+    write_rejects(tmp_path / "r.parquet", "rows", {"inbox/a.csv": misfits})
 
     assert pq.read_table(tmp_path / "r.parquet")["column"].to_pylist() == columns
 
@@ -173,7 +173,7 @@ def test_rejects_have_examples_by_reason(tmp_path: Path) -> None:
     """The most frequent reasons come first, each with three of its rows, cut."""
     records = make_records([*range(2, 7), 9], [*["z" * 200] * 5, HOSTILE], [0] * 6)
     misfits = make_misfits(records, [*["common"] * 5, "rare | `thing`"], "x")
-    write_rejects(tmp_path / "r.parquet", "rows", "inbox/a.csv", misfits)
+    write_rejects(tmp_path / "r.parquet", "rows", {"inbox/a.csv": misfits})
 
     examples = find_examples([tmp_path / "r.parquet"], ["common", "rare | `thing`"])
     told = RunCounts(10, 6, 0, 1, 1, 1, 1.0, {"rare | `thing`": 1, "common": 5}, examples)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tasks.convert.staging import bundle, gathering
+from tasks.convert.table import damage
 from tasks.convert.table.manifest import read_table_manifest
 from tests.convert.conftest import NO_LIMIT, files_source, make_table, read_rejects, read_rows
 from tests.convert.slow_paths import count_calls, inbox
@@ -105,3 +106,51 @@ def test_what_is_odd_in_some_files_is_told_of_these(tmp_path: Path, monkeypatch:
 
     assert together == alone
     assert len(odd) <= counts["parse_and_release"] <= 20
+
+
+def rejected(root: Path) -> list[tuple[str, int, str]]:
+    """Return the rejects of the table."""
+    return sorted((row["file"], row["line"], row["raw"]) for row in read_rejects(root))
+
+
+def test_rejects_of_many_files_share_a_part_and_leave_it_one_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A part for each took longer to write than its file to read; what is told of a file that changed, or is gone, goes with it."""
+    monkeypatch.setattr(bundle, "MANY_FILES", COUNT)
+    for number in range(COUNT):
+        (inbox(tmp_path) / f"{number:02d}.csv").write_bytes(KINDS["a reject"](number))
+    source = files_source(table=NO_LIMIT, on_missing="drop")
+    make_table(tmp_path, source)
+    before, shared = rejected(tmp_path), list((tmp_path / "rejects" / "rows").glob("*.parquet"))
+    (tmp_path / "inbox" / "03.csv").write_bytes(encoded([*lines_of(3), "3,x"]))
+    (tmp_path / "inbox" / "05.csv").unlink()
+    (tmp_path / "inbox" / "07.csv").write_bytes(encoded(lines_of(7)))
+
+    table = make_table(tmp_path, source)
+
+    others = [reject for reject in before if reject[0][6:8] not in ("03", "05", "07")]
+    assert (len(before), len(shared), table.files_read) == (COUNT, 1, 2)
+    assert rejected(tmp_path) == sorted([*others, ("inbox/03.csv", 5, "3,x")])
+    assert make_table(tmp_path, source).files_read == 0
+
+
+def test_a_damaged_part_of_rejects_is_made_again_of_all_of_its_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is looked for once, not for each of them."""
+    monkeypatch.setattr(bundle, "MANY_FILES", COUNT)
+    for number in range(COUNT):
+        (inbox(tmp_path) / f"{number:02d}.csv").write_bytes(KINDS["a reject"](number))
+    source = files_source(table=NO_LIMIT)
+    make_table(tmp_path, source)
+    before = rejected(tmp_path)
+    (part,) = (tmp_path / "rejects" / "rows").glob("*.parquet")
+    part.write_bytes(part.read_bytes()[:-9])
+    counts: Counter[str] = Counter()
+    count_calls(monkeypatch, counts, damage, "is_reject_intact")
+
+    table = make_table(tmp_path, source)
+
+    assert (table.files_read, rejected(tmp_path)) == (COUNT, before)
+    assert counts["is_reject_intact"] <= 2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,21 +27,27 @@ REJECT_SCHEMA = pa.schema(
 )
 
 _REPEATED = ["source", "file", "column", "reason"]
+SHARED_BYTES = 16 * 1024 * 1024
 _RISING = dict.fromkeys(("line", "byte_offset"), "DELTA_BINARY_PACKED")
 
 
-def write_rejects(path: Path, source: str, file: str, misfits: pa.Table) -> None:
-    """Write the staged rejects of one file, in the order of their lines: no text that all have in common is made for each."""
-    told = sort_misfits(misfits)
-    known = {"source": _repeat(source, len(told)), "file": _repeat(file, len(told))}
+def write_rejects(path: Path, source: str, misfits: Mapping[str, pa.Table]) -> None:
+    """Write the staged rejects of files, of each in the order of their lines: no text that all have in common is made for each."""
+    told = pa.concat_tables([sort_misfits(each) for each in misfits.values()])
+    places = np.repeat(np.arange(len(misfits), dtype=np.int32), [len(each) for each in misfits.values()])
+    known = {"source": _repeat(source, len(told)), "file": pa.DictionaryArray.from_arrays(places, [*misfits])}
     named = told["column"]
     if not named.null_count and pc.all(pc.equal(named, named[0])).as_py():  # mostly
         known["column"] = _repeat(named[0].as_py(), len(told))
     columns = [known[name] if name in known else told[name] for name in REJECT_SCHEMA.names]
+    _write(path, pa.table(columns, REJECT_SCHEMA.names))
+
+
+def _write(path: Path, rejects: pa.Table) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)  # it may be a hard link to those of an earlier version
     pq.write_table(
-        pa.table(columns, REJECT_SCHEMA.names),
+        rejects,
         path,
         compression="zstd",
         use_dictionary=_REPEATED,
@@ -50,6 +56,47 @@ def write_rejects(path: Path, source: str, file: str, misfits: pa.Table) -> None
         store_schema=False,  # to readers they are texts
     )
     fsync(path)
+
+
+class SharedRejects:
+    """The rejects of many files in few parts, as a part for each would take longer to write than its file to read.
+
+    Args:
+        folder: where the parts are staged.
+        name: that of the first part, without an ending.
+        source: whose rejects they are.
+
+    """
+
+    def __init__(self, folder: Path, name: str, source: str) -> None:
+        self._folder, self._name, self._source = folder, name, source
+        self._misfits: dict[str, pa.Table] = {}
+        self._written = 0
+
+    @property
+    def part(self) -> str:
+        """Return the name of the part that takes the rejects of the next file."""
+        return f"{self._name}-{self._written:04d}.parquet" if self._written else f"{self._name}.parquet"
+
+    def add(self, file: str, misfits: pa.Table) -> None:
+        """Take all rejects of a file, which is not asked for again."""
+        self._misfits[file] = misfits
+        if sum(each.nbytes for each in self._misfits.values()) > SHARED_BYTES:
+            self.write()
+
+    def write(self) -> None:
+        """Stage those that were taken, if there are any."""
+        if self._misfits:
+            write_rejects(self._folder / self.part, self._source, self._misfits)
+            self._misfits = {}
+            self._written += 1
+
+
+def keep_rejects(path: Path, target: Path, files: Collection[str]) -> None:
+    """Stage the rejects of some of the files of a part."""
+    with pq.ParquetFile(path, read_dictionary=_REPEATED) as part:
+        rejects = part.read()
+    _write(target, rejects.filter(pc.is_in(rejects["file"].cast(pa.string()), pa.array(files, pa.string()))))
 
 
 def _repeat(text: str, times: int) -> pa.DictionaryArray:

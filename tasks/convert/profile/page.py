@@ -240,7 +240,7 @@ def profile_source(table: CommittedTable, versions: Versions) -> str:
     manifest = read_table_manifest(folder / "table")
     parts = [StoredPart(folder / "table" / name, name) for name, part in manifest.parts.items() if part.total]
     reasons = dict(sorted(table.reasons.items(), key=lambda item: -item[1])[:REASONS_SHOWN])
-    rejects = (folder / "rejects" / name for file in manifest.files.values() for name in file.rejects)
+    rejects = dict.fromkeys(folder / "rejects" / name for file in manifest.files.values() for name in file.rejects)
     counts = RunCounts(
         table.rows_received,
         table.rows_rejected,

@@ -97,7 +97,7 @@ def write_block(parsed: TypedBlock, plan: ConversionContext, name: str, rows: Ma
         parsed = replace(parsed, table=parsed.table.select(plan.order.sort(parsed.types)))
     result = tell_block(parsed, name)
     if result.rejects is not None:
-        write_rejects(target.staged / "rejects" / name, target.source, next(iter(rows)), parsed.misfits)
+        write_rejects(target.staged / "rejects" / name, target.source, {next(iter(rows)): parsed.misfits})
     parts = []
     for folder, table, places in divide_rows(_with_origin(parsed, plan.target, rows), target.partition_by):
         path = f"{folder}{name}"

@@ -14,7 +14,7 @@ from tasks.convert.formats.csv.format import CsvRecords, typed_later
 from tasks.convert.formats.csv.together import may_be_joined
 from tasks.convert.formats.format import ByteBlock
 from tasks.convert.parts.part import Part
-from tasks.convert.parts.rejects import write_rejects
+from tasks.convert.parts.rejects import SharedRejects
 from tasks.convert.schema.blocks import TypedBlock
 from tasks.convert.schema.misfits import NO_MISFITS
 from tasks.convert.staging.block import parse_alike, tell_block, write_block
@@ -81,32 +81,33 @@ def gather_files(
 
 @dataclass(frozen=True)
 class _Read:
-    """A file as it is read: its blocks, of which those of CSV are not typed yet, and what its rejects are called."""
+    """A file as it is read: its blocks, of which those of CSV are not typed yet."""
 
     file: InputFile
     progress: Progress
     blocks: Sequence[CsvRecords | TypedBlock]
-    rejects: str
 
 
 def _convert(
     files: Sequence[InputFile], plan: ConversionContext, part: str
 ) -> Iterator[tuple[InputFile, ConvertedFile, Sequence[TypedBlock]]]:
     """Yield what became of each file, and its rows, but of one that is not small, is damaged, or wrong in a way that is told where it stands alone."""
+    rejects = SharedRejects(plan.target.staged / "rejects", part, plan.target.source)
     waiting: list[_Read] = []
     size = 0
-    for place, file in enumerate(files):
+    for file in files:
         with suppress(TableError):
-            waiting.append(_read(file, plan, f"{part}-{place:04d}"))
+            waiting.append(_read(file, plan))
             size += sum(len(block.window) for block in waiting[-1].blocks if isinstance(block, CsvRecords))
         if size > _PART_BYTES or file is files[-1]:
-            yield from _settle(waiting, plan)
+            yield from _settle(waiting, plan, rejects)
             waiting, size = [], 0
+    rejects.write()
 
 
-def _read(file: InputFile, plan: ConversionContext, rejects: str) -> _Read:
+def _read(file: InputFile, plan: ConversionContext) -> _Read:
     progress = Progress()
-    return _Read(file, progress, [_hold(block, plan, file) for block in read_small(file, plan, progress)], rejects)
+    return _Read(file, progress, [_hold(block, plan, file) for block in read_small(file, plan, progress)])
 
 
 def _hold(block: Block, plan: ConversionContext, file: InputFile) -> CsvRecords | TypedBlock:
@@ -119,7 +120,7 @@ def _hold(block: Block, plan: ConversionContext, file: InputFile) -> CsvRecords 
 
 
 def _settle(
-    waiting: Sequence[_Read], plan: ConversionContext
+    waiting: Sequence[_Read], plan: ConversionContext, rejects: SharedRejects
 ) -> Iterator[tuple[InputFile, ConvertedFile, Sequence[TypedBlock]]]:
     """Yield what became of files whose blocks wait to be parsed: those that are alike together."""
     held = [block for read in waiting for block in read.blocks if isinstance(block, CsvRecords)]
@@ -131,24 +132,21 @@ def _settle(
                 _ordered(block, plan) if isinstance(block, TypedBlock) else _parse(block, plan, read.file)
                 for block in known
             ]
-            if (told := _tell(read, blocks, plan)) is not None:
+            if (told := _tell(read, blocks, plan, rejects)) is not None:
                 yield read.file, *told
 
 
 def _tell(
-    read: _Read, blocks: Sequence[TypedBlock], plan: ConversionContext
+    read: _Read, blocks: Sequence[TypedBlock], plan: ConversionContext, rejects: SharedRejects
 ) -> tuple[ConvertedFile, Sequence[TypedBlock]] | None:
     """Return what became of a file, and those of its blocks that have rows; None where they differ in their columns."""
     kept = [block for number, block in enumerate(blocks) if not number or len(block.table)]  # as of a file alone
     if len({_kind_of(block) for block in kept}) != 1:
         return None
-    results = [tell_block(block, f"{read.rejects}-{number}.parquet") for number, block in enumerate(blocks)]
-    told = sum_up(read.file, plan, read.progress, results).files[0]
-    for result, block in zip(results, blocks, strict=True):
-        if result.rejects is not None:
-            rejects = plan.target.staged / "rejects" / result.rejects
-            write_rejects(rejects, plan.target.source, read.file.name, block.misfits)
-    return told, kept
+    told = sum_up(read.file, plan, read.progress, [tell_block(block, rejects.part) for block in blocks]).files[0]
+    if told.rejects:
+        rejects.add(read.file.name, pa.concat_tables([block.misfits for block in blocks]))
+    return replace(told, rejects=told.rejects[:1]), kept
 
 
 def _parse(block: Block, plan: ConversionContext, file: InputFile) -> TypedBlock:

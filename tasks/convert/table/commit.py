@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.convert.parts.part import Part, read_part, read_places, remove_places, rewrite_part, write_part
+from tasks.convert.parts.rejects import keep_rejects
 from tasks.convert.staging.block import count_text_shapes
 from tasks.convert.staging.context import ConvertedFile
 from tasks.convert.table.account import audit_table
@@ -51,7 +52,7 @@ def commit_table(draft: Draft) -> dict[str, ConvertedFile]:
     audited = audit_table(job, draft.files, draft.types, before, draft.parts.values(), draft.spellings)
     draft.warnings += (*audited, *yielded)
     check_draft(draft)
-    rejects = {name for file in draft.files.values() for name in file.rejects}
+    rejects = _shrink_rejects(draft)
     _remove_others(versions.staged / "table", set(draft.parts))
     _remove_others(versions.staged / "rejects", rejects)
     anew = {path.relative_to(versions.staged).as_posix() for path in list_parts(versions.staged)}
@@ -107,6 +108,18 @@ def _shrink(draft: Draft) -> None:
     for name in list(draft.shrunk):
         if name in draft.parts:
             draft.parts[name] = widen_part(draft, draft.parts[name])
+
+
+def _shrink_rejects(draft: Draft) -> set[str]:
+    """Stage the parts of rejects that lose files; return the names of all that the draft has."""
+    versions, owners = draft.job.versions, dict[str, set[str]]()
+    for file in draft.files.values():
+        for name in file.rejects:
+            owners.setdefault(name, set()).add(file.name)
+    for name, files in owners.items():
+        if not draft.rejected[name] <= files:
+            keep_rejects(versions.find_part("rejects", name), versions.staged / "rejects" / name, files)
+    return set(owners)
 
 
 def _drop_duplicates(draft: Draft, before: TableManifest) -> tuple[str, ...]:

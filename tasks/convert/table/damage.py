@@ -113,11 +113,12 @@ def _keep(job: TableJob, manifest: TableManifest) -> None:
 def find_damaged(job: TableJob, manifest: TableManifest) -> dict[str, Path]:
     """Return the files of which a part, or the rejects, are no longer there as they were written, and where that was."""
     versions = job.versions
+    damaged = {name for name in {*_rejects(manifest)} if not is_reject_intact(versions, manifest, name)}
     rejects = {
         name: versions.rejects / reject
         for name, file in manifest.files.items()
         for reject in file.rejects
-        if not is_reject_intact(versions, manifest, reject)
+        if reject in damaged
     }
     parts = {
         file: versions.table / part.name

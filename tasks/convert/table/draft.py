@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
@@ -33,6 +33,8 @@ class Draft:
     spellings: dict[str, Spelling] = field(default_factory=dict)
     checksums: Mapping[str, Checksum] = field(default_factory=dict)
     number: int = 0
+    rejected: dict[str, set[str]] = field(default_factory=dict)
+    """The parts of rejects, each with the files whose rejects it was made of: those of many small files share one."""
 
     @classmethod
     def begin(cls, job: TableJob, manifest: TableManifest, stays: Mapping[str, ConvertedFile]) -> Draft:
@@ -44,7 +46,14 @@ class Draft:
                 parts[name] = part.without(gone)
                 if gone:
                     shrunk[name] = part
-        return cls(job, dict(stays), parts, shrunk, checksums=manifest.checksums, number=manifest.number)
+        draft = cls(job, dict(stays), parts, shrunk, checksums=manifest.checksums, number=manifest.number)
+        draft._add_rejects(manifest.files.values())
+        return draft
+
+    def _add_rejects(self, files: Iterable[ConvertedFile]) -> None:
+        for file in files:
+            for name in file.rejects:
+                self.rejected.setdefault(name, set()).add(file.name)
 
     def add(self, converted: Sequence[ConversionResult]) -> None:
         """Take in files that were converted, in the place of what the same files had before."""
@@ -53,6 +62,7 @@ class Draft:
         for unit in converted:
             self.parts |= {part.name: part for part in unit.parts}
             self.files |= {file.name: file for file in unit.files}
+            self._add_rejects(unit.files)
 
     def drop(self, names: AbstractSet[str]) -> None:
         """Leave out files, and their rows."""
