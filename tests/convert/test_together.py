@@ -83,7 +83,7 @@ def test_files_of_an_odd_kind_are_read_at_once(tmp_path: Path, monkeypatch: pyte
     together = told_of(tmp_path, at_once=True, monkeypatch=monkeypatch)
 
     assert together == alone
-    assert counts["parse_and_release"] == (COUNT * 2 if kind == "totals" else 0)  # the totals, and the note
+    assert counts["parse_and_release"] == (COUNT if kind == "totals" else 0)  # the note
 
 
 def test_what_is_odd_in_some_files_is_told_of_these(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

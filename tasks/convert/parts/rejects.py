@@ -71,7 +71,7 @@ class SharedRejects:
     def __init__(self, folder: Path, name: str, source: str) -> None:
         self._folder, self._name, self._source = folder, name, source
         self._misfits: dict[str, pa.Table] = {}
-        self._written = 0
+        self._written = self._bytes = 0
 
     @property
     def part(self) -> str:
@@ -81,14 +81,15 @@ class SharedRejects:
     def add(self, file: str, misfits: pa.Table) -> None:
         """Take all rejects of a file, which is not asked for again."""
         self._misfits[file] = misfits
-        if sum(each.nbytes for each in self._misfits.values()) > SHARED_BYTES:
+        self._bytes += misfits.nbytes
+        if self._bytes > SHARED_BYTES:
             self.write()
 
     def write(self) -> None:
         """Stage those that were taken, if there are any."""
         if self._misfits:
             write_rejects(self._folder / self.part, self._source, self._misfits)
-            self._misfits = {}
+            self._misfits, self._bytes = {}, 0
             self._written += 1
 
 

@@ -15,7 +15,7 @@ from tasks.convert.formats.csv.together import may_be_joined
 from tasks.convert.formats.format import ByteBlock
 from tasks.convert.parts.part import Part
 from tasks.convert.parts.rejects import SharedRejects
-from tasks.convert.schema.blocks import TypedBlock
+from tasks.convert.schema.blocks import RawBlock, TypedBlock
 from tasks.convert.schema.misfits import NO_MISFITS
 from tasks.convert.staging.block import parse_alike, tell_block, write_block
 from tasks.convert.staging.context import ConversionContext, ConversionResult, ConvertedFile, InputFile
@@ -107,11 +107,14 @@ def _convert(
 
 def _read(file: InputFile, plan: ConversionContext) -> _Read:
     progress = Progress()
-    return _Read(file, progress, [_hold(block, plan, file) for block in read_small(file, plan, progress)])
+    blocks = enumerate(read_small(file, plan, progress))
+    return _Read(file, progress, [_hold(block, plan, file, is_first=not number) for number, block in blocks])
 
 
-def _hold(block: Block, plan: ConversionContext, file: InputFile) -> CsvRecords | TypedBlock:
+def _hold(block: Block, plan: ConversionContext, file: InputFile, *, is_first: bool) -> CsvRecords | TypedBlock:
     """Return a block to be parsed with those of other files, its bytes its own; one that may not be is parsed."""
+    if not is_first and isinstance(block, RawBlock) and block.received == len(block.misfits):  # a line of totals
+        return TypedBlock(block.table, {}, block.received, block.misfits, block.records, empty=block.empty)
     if not isinstance(block, CsvRecords) or not may_be_joined(block.block):
         return _parse(block, plan, file)
     held = typed_later(replace(block.block, window=ByteView.of(block.window.data)))

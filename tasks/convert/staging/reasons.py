@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from os.path import commonprefix
 
@@ -29,8 +30,12 @@ def count_reasons(reasons: pa.ChunkedArray) -> pa.StructArray:
 
 def most_common(counted: Sequence[pa.StructArray]) -> dict[str, int]:
     """Return the reasons that come most often, and how often: of those that come as often the first."""
-    if not counted:
-        return {}
+    if sum(map(len, counted)) <= REASONS_KEPT:
+        few: Counter[str] = Counter()
+        for each in counted:
+            for reason, number in zip(*(column.to_pylist() for column in each.flatten()), strict=True):
+                few[reason] += number
+        return dict(few.most_common())
     reasons, counts = (column.combine_chunks() for column in pa.Table.from_batches(map(_batch_of, counted)).columns)
     summed, again = counts.to_numpy().copy(), find_repeated(reasons)
     met = reasons.take(pa.array(again)).dictionary_encode().indices.to_numpy()
