@@ -58,7 +58,7 @@ class LinesAlone:
 
     def count_filled_before(self, lines: np.ndarray) -> np.ndarray:
         """Return how many of these stand before each of some lines."""
-        return Marks(self.quotes > 0).count_before(lines)
+        return lines if len(self.filled) == len(self) else Marks(self.quotes > 0).count_before(lines)
 
     def __len__(self) -> int:
         return len(self._starts)
@@ -80,25 +80,21 @@ class LinesAlone:
 
     def _read(self, begin: int) -> ReadLines:
         read = [piece.read(begin) for piece in self._pieces]
-        return ReadLines(
-            _join(each.is_inside for each in read),
-            _join(each.delimiters for each in read),
-            _join(each.junk for each in read),
-            _join(each.stray for each in read),
-        )
+        told = _join((each.told for each in read), np.uint8)
+        return ReadLines(told, _join((each.delimiters for each in read), np.int32))
 
     @cached_property
     def _are_records(self) -> np.ndarray:
         """Return which lines are records by themselves, by the delimiters outside quotes or by all."""
         found: np.ndarray = self.delimiters == self._width - 1
-        found[self.filled] |= self.from_outside.delimiters[self.filled] == self._width - 1
+        found |= self.from_outside.delimiters == self._width - 1
         return found & (self._width > 1)
 
     @cached_property
     def _are_whole(self) -> np.ndarray:
         """Return which lines are whole records by themselves, quoted as they ought to be."""
         read = self.from_outside
-        found: np.ndarray = (read.delimiters == self._width - 1) & ~(read.is_inside | read.junk | read.stray)
+        found: np.ndarray = (read.delimiters == self._width - 1) & read.is_even
         return found & (self._width > 1)
 
     def have_whole(self, first: np.ndarray, below: np.ndarray) -> np.ndarray:
@@ -139,7 +135,7 @@ class LinesAlone:
         """Return the line below the record that each of these begins; beyond the one below the last where it does not end."""
         ends = lines + 1
         odd = np.flatnonzero(self.from_outside.is_inside[lines])
-        ends[odd] = self._closing.find(ends[odd]) + 1
+        ends[odd] = self._closing.find_near(ends[odd]) + 1
         return ends
 
     @cached_property
@@ -171,7 +167,7 @@ class Sums:
         return counts
 
 
-def _join(pieces: Iterable[np.ndarray]) -> np.ndarray:
-    """Return what is told of all lines, by what is of some at a time."""
+def _join(pieces: Iterable[np.ndarray], kind: type[np.generic] = np.bool_) -> np.ndarray:
+    """Return what is told of all lines, by what is of some at a time; of none it has values of a `kind`."""
     parts = list(pieces)
-    return np.concatenate(parts) if parts else np.zeros(0, dtype=bool)
+    return np.concatenate(parts) if parts else np.zeros(0, kind)

@@ -195,13 +195,17 @@ def typed_later(block: CsvBlock) -> CsvRecords:
 def cut_records(text: ByteView, head: Head, reading: Reading, *, final: bool) -> Cut:
     """Return the bytes of a CSV file as far as their last whole record that is none of its footer, rewritten as plain CSV where they are not, and as they are."""
     lines, held = _take_lines(text, final=final), reading.skip_footer
-    quoting = _quoting_to_read(lines, head, reading)
     size, most = _piece_bytes(lines), _LAST_PIECES if final else _PIECES
-    cut, views = _cut_piece(lines, size, head, quoting) if len(lines) > most * size else (None, ())
-    if cut is not None and held:
-        cut = hold_back(cut, head, held, views, len(cut.text))
-    if cut is not None and cut.text:
-        return replace(cut, is_followed=True)
+    piece = _copy_lines(lines, size) if len(lines) > most * size else None
+    holds_many = piece is not None and _holds_many_lines(piece, head)
+    # Then what stands below changes nothing, unless a quote of it is escaped.
+    is_told = holds_many and _find_quoting(lines, head, reading).is_plain
+    quoting = head.dialect.quoting if is_told else _quoting_to_read(lines, head, reading)
+    if piece is not None and (holds_many or quoting is not None):
+        cut = _cut_piece(piece, head, quoting or head.dialect.quoting, held)
+        if cut.text:
+            return replace(cut, is_followed=True)
+        quoting = _quoting_to_read(lines, head, reading) if is_told else quoting
     cut, views = (Cut(lines, lines), ()) if quoting is None else _cut_lines(lines, head, quoting, final=final)
     return hold_back(cut, head, held, views) if held and not final else cut
 
@@ -212,18 +216,24 @@ def _piece_bytes(text: ByteView) -> int:
     return least * PIECE_LINES // min(PIECE_LINES, max(1, text.to_place(least).lines_of_any_end))
 
 
-def _cut_piece(
-    block: ByteView, size: int, head: Head, quoting: Quoting | None
-) -> tuple[Cut | None, Sequence[Rewritten]]:
-    """Return the first lines that are followed by others, where it takes many times their memory to tell the records; else None."""
-    quote = head.dialect.quote
-    if quoting is None and not (quote and quote.encode() in block):
-        return None, ()
-    # Bytes of its own, as those around it are used again once their block is parsed.
-    piece = ByteView.of(_take_lines(block.to_place(size), final=False).data)
-    if quoting is None and not hold_many_lines(piece, quote):
-        return None, ()
-    return _cut_lines(piece, head, quoting or head.dialect.quoting, final=False, is_followed=True)
+def _copy_lines(text: ByteView, size: int) -> ByteView:
+    """Return the first lines as bytes of their own: those around them are used again once their block is parsed."""
+    return ByteView.of(_take_lines(text.to_place(size), final=False).data)
+
+
+def _holds_many_lines(piece: ByteView, head: Head) -> bool:
+    """Return whether each quote of lines that are plain is of a field, and many of them end in one: it takes many times their memory to tell their records."""
+    quoting = head.dialect.quoting
+    if not quoting.is_plain or not quoting.quote or quoting.quote.encode() not in piece:
+        return False
+    is_paired = are_paired(piece.to_numpy(), quoting.quote, quoting.delimiter, may_be_open=True)
+    return is_paired and hold_many_lines(piece, quoting.quote)
+
+
+def _cut_piece(piece: ByteView, head: Head, quoting: Quoting, held: int | None) -> Cut:
+    """Return lines that are followed by others as far as their last whole record, without so many that are `held` back."""
+    cut, views = _cut_lines(piece, head, quoting, final=False, is_followed=True)
+    return hold_back(cut, head, held, views, len(cut.text)) if held else cut
 
 
 def _quoting_to_read(block: ByteView, head: Head, reading: Reading) -> Quoting | None:
@@ -276,7 +286,7 @@ def _cut_at(records: Records, end: int | None, views: Sequence[Rewritten], await
     """Return the lines before the one at which a record may begin that ends below, or as far as the last whole record."""
     if end is None:
         end = len(records.lines) if len(records.unclosed) else int(records.whole[1].max(initial=0))
-    end = find_apart(records.lines.text, records.begins, end, views, awaited_bytes)
+    end = find_apart(records.lines.text, records.begins, end, views, awaited_bytes) if views else end
     plain, raw = (lines.text.to_line(end) for lines in (records.lines, records.raw))
     return ReadCut(plain, plain if records.raw is records.lines else raw, records)
 

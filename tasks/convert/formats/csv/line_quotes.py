@@ -34,15 +34,25 @@ _STEPS = bytes(_tell_after(code // 8 % 3, code % 8) for code in range(256))
 
 @dataclass(frozen=True)
 class ReadLines:
-    """What a reader finds in each line that it begins in quotes, or outside: whether it ends in quotes, and how many delimiters stand outside of them.
+    """What a reader finds in each line that it begins in quotes, or outside: in the bits of `told` what is behind its last quote, and what its quotes are; and how many delimiters stand outside of them."""
 
-    It has `junk` where a quote closes a field that goes on, and is `stray` where one is a character of it.
-    """
-
-    is_inside: np.ndarray
+    told: np.ndarray
     delimiters: np.ndarray
-    junk: np.ndarray
-    stray: np.ndarray
+
+    @cached_property
+    def is_inside(self) -> np.ndarray:
+        """Return whether each line ends in quotes."""
+        return np.asarray(self.told & _STATE == INSIDE)
+
+    @cached_property
+    def junk(self) -> np.ndarray:
+        """Return in which lines a quote closes a field that goes on."""
+        return (self.told & _JUNK).astype(bool)
+
+    @property
+    def is_even(self) -> np.ndarray:
+        """Return which lines end outside of quotes, and have none that is a character, or closes a field that goes on."""
+        return np.asarray((self.told & (_JUNK | _STRAY) == 0) & ~self.is_inside)
 
 
 class LineQuotes:
@@ -144,45 +154,42 @@ class LineQuotes:
 
     def read(self, begin: int) -> ReadLines:
         """Return what a reader finds in each line."""
-        state, counted, told = self._follow(begin)
-        is_inside, (junk, stray) = np.full(len(self), begin == INSIDE), np.zeros((2, len(self)), dtype=bool)
-        is_inside[self._filled] = state == INSIDE
-        junk[self._filled], stray[self._filled] = told & _JUNK, told & _STRAY
-        delimiters = np.zeros(len(self), np.int32)
+        told, counted = self._follow(begin)
+        if begin == OUTSIDE:
+            counted += self._before[self._first] - self._bounds[self._filled]
+        if len(self._filled) == len(self):
+            return ReadLines(told, counted)
+        told_of_all, delimiters = np.full(len(self), begin, np.uint8), np.zeros(len(self), np.int32)
         if begin == OUTSIDE:
             delimiters = self.delimiters.copy()
-            counted += self._before[self._first] - self._bounds[self._filled]
-        delimiters[self._filled] = counted
-        return ReadLines(is_inside, delimiters, junk, stray)
+        told_of_all[self._filled], delimiters[self._filled] = told, counted
+        return ReadLines(told_of_all, delimiters)
 
-    def _follow(self, begin: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return of each line with a quote, where it begins so, its last state, how many delimiters count behind its quotes, and what these are.
+    def _follow(self, begin: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return of each line with a quote, where it begins so, what is behind the last and what all of them are, and how many delimiters count behind them.
 
         The first quotes of all lines are told, then the second, and many in one line by themselves.
         """
-        first, counts, lines = self._first, self.quotes[self._filled], np.arange(len(self._filled))
-        last: np.ndarray = np.full(len(first), begin, np.uint8)
-        state, told, counted = last, np.zeros(len(first), np.uint8), np.zeros(len(first), np.int32)
-        for turn in range(_AT_ONCE):
+        counts, first = self.quotes[self._filled], self._first
+        told = _step(self._codes[first] + np.uint8(8 * begin)).copy()
+        counted = self._below[first] * (told >= _COUNTS)
+        lines = np.flatnonzero(counts > 1)
+        first, counts, state = first[lines] + 1, counts[lines], told[lines] & _STATE
+        for turn in range(1, _AT_ONCE):
             if not len(first):
-                return last, counted, told
+                return told, counted
             after = _step(8 * state + self._codes[first])
-            state, is_all = after & _STATE, turn == 0
-            behind = self._below[first] * (after >= _COUNTS)
-            if is_all:
-                last, told, counted = state, after.copy(), behind
-            else:
-                last[lines], told[lines], counted[lines] = state, told[lines] | after, counted[lines] + behind
+            told[lines] = told[lines] & ~np.uint8(_STATE) | after
+            counted[lines] += self._below[first] * (after >= _COUNTS)
             more = np.flatnonzero(counts > turn + 1)
-            first, counts, lines, state = first[more] + 1, counts[more], lines[more], state[more]
+            first, counts, lines, state = first[more] + 1, counts[more], lines[more], after[more] & _STATE
         for line, place, count in zip(lines.tolist(), first.tolist(), counts.tolist(), strict=True):
-            stop, step = place + count - _AT_ONCE, int(last[line])
+            stop = place + count - _AT_ONCE
             for code, below in zip(self._codes[place:stop].tolist(), self._below[place:stop].tolist(), strict=True):
-                step = _STEPS[8 * (step & _STATE) + code]
-                told[line] |= step
+                step = _STEPS[8 * (int(told[line]) & _STATE) + code]
+                told[line] = told[line] & ~np.uint8(_STATE) | step
                 counted[line] += below * (step >= _COUNTS)
-            last[line] = step & _STATE
-        return last, counted, told
+        return told, counted
 
     @cached_property
     def _codes(self) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,16 +18,36 @@ class NextPlaces:
     """Some of as many places as there are: which is the next is told of any."""
 
     def __init__(self, is_place: np.ndarray) -> None:
-        self._marks, self._places = Marks(is_place), np.append(np.flatnonzero(is_place), len(is_place))
+        self._is_place = is_place
+
+    @cached_property
+    def _marks(self) -> Marks:
+        return Marks(self._is_place)
+
+    @cached_property
+    def _places(self) -> np.ndarray:
+        return np.append(np.flatnonzero(self._is_place), len(self._is_place))
 
     def find(self, places: np.ndarray) -> np.ndarray:
         """Return the first of them that is not before each of these; the one behind all where there is none."""
         found: np.ndarray = self._places.take(self._marks.count_before(places))
         return found
 
+    def find_near(self, places: np.ndarray) -> np.ndarray:
+        """Return the same where mostly each of these is one of them."""
+        found = places.copy()
+        others = np.flatnonzero(~self._is_place.take(places, mode="clip"))
+        if len(others):
+            found[others] = self.find(places[others])
+        return found
+
     def are_in(self, first: np.ndarray, below: np.ndarray) -> np.ndarray:
-        """Return whether one of them is in each range, from one place to before another."""
-        return np.asarray(self.find(first) < below)
+        """Return whether one of them is in each range, from one place to before another: only where it is not the first place others are looked for."""
+        found: np.ndarray = self._is_place.take(first, mode="clip") & (below > first)
+        others = np.flatnonzero((below - first > 1) & ~found)
+        if len(others):
+            found[others] = self.find(first[others]) < below[others]
+        return found
 
 
 def follow(following: np.ndarray) -> np.ndarray:

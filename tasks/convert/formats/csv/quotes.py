@@ -40,8 +40,8 @@ def are_marks(view: np.ndarray, quotes: np.ndarray, quote: str, delimiter: str) 
     return bool(are_of(f"{delimiter}{quote}\r\n".encode(), after).all())
 
 
-def are_paired(view: np.ndarray, quote: str, delimiter: str) -> bool:
-    """Return whether each quote that opens, by its place in the row of quotes, stands where a field begins, and is closed where one ends: the last by one that opens none.
+def are_paired(view: np.ndarray, quote: str, delimiter: str, *, may_be_open: bool = False) -> bool:
+    """Return whether each quote that opens, by its place in the row of quotes, stands where a field begins, and is closed where one ends: the last by one that opens none, or of those that `may_be_open` by one below.
 
     A quote within a field, as in 5" pipe, is none that opens, and below one that nothing closes
     those that open and those that close change places: only a reader can tell those apart.
@@ -58,7 +58,7 @@ def are_paired(view: np.ndarray, quote: str, delimiter: str) -> bool:
             ):
                 return False
             count, last = count + len(quotes), int(quotes[-1])
-    return not count or (count % 2 == 0 and not are_of(marks, view[[last - 1]]).any())
+    return may_be_open or not count or (count % 2 == 0 and not are_of(marks, view[[last - 1]]).any())
 
 
 def _open_fields(view: np.ndarray, opening: np.ndarray, quote: str, delimiter: str) -> bool:

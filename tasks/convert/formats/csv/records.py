@@ -101,7 +101,8 @@ class Records:
     @property
     def begins(self) -> np.ndarray:
         """Return the line in which each record begins, be it broken."""
-        return np.sort(np.concatenate([self.whole[0], self.unclosed]))
+        first, _, is_filled = self._grouped
+        return np.compress(is_filled, first)
 
     @property
     def are_told(self) -> bool:
@@ -176,7 +177,9 @@ class Records:
     ) -> Records:
         """Return those of a text that begins with the same lines, and ends with a record; what is known of these is. Lines between them may be blank that were not, or the other way round."""
         found = Records(text, self._dialect, first_line, first_byte, raw, self._width)
-        found.laid, found._unclosed = self.laid.narrow(text), self._unclosed.narrow(len(found.lines))
+        found.laid = self.laid.narrow(text)
+        if self.are_told or not found.laid.are_settled:
+            found._unclosed = self._unclosed.narrow(len(found.lines))
         return found
 
     def settle(self, text: ByteView, is_kept: np.ndarray) -> LaidLines:

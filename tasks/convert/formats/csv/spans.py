@@ -141,8 +141,9 @@ class LaidLines:
     def _are_doubtful(self) -> np.ndarray:
         if self._quoted is None:
             return np.zeros(len(self._grouped[0]), dtype=bool)
-        found = _are_several(self.alike, self._grouped, self.alone, self._width)
-        found[self._closed :] = True
+        found, closed = np.ones(len(self._grouped[0]), dtype=bool), self._closed
+        first, last = self._grouped
+        found[:closed] = _are_several(self.alike, (first[:closed], last[:closed]), self.alone, self._width)
         return found
 
     @cached_property
@@ -159,6 +160,11 @@ class LaidLines:
     def doubtful(self) -> np.ndarray:
         """Return the first lines of the records of which only a reader can tell."""
         return np.compress(self._are_doubtful, self._grouped[0])
+
+    @property
+    def are_settled(self) -> bool:
+        """Return whether it is told already that no record is doubtful."""
+        return "_are_doubtful" in vars(self) and not self._are_doubtful.any()
 
     @cached_property
     def open(self) -> int:
@@ -209,7 +215,7 @@ class LaidLines:
     def without(self, text: ByteView, is_kept: np.ndarray, is_first: np.ndarray | None = None) -> LaidLines:
         """Return those of a text without some of the lines, each of them blank or of a record that is taken out as a whole: what is known of the others is.
 
-        Where `is_first` tells which are the first of a record, and none is doubtful, the lines taken out are those that were.
+        Where `is_first` tells which are the first of a record, and none is doubtful, the lines taken out are those that were, and the blank ones.
         """
         found = LaidLines(text, self._quote, self._delimiter, self._width)
         (first, last), moved = self._grouped, np.cumsum(is_kept, dtype=np.int32) - 1
@@ -217,6 +223,7 @@ class LaidLines:
         if is_first is not None:
             first = np.flatnonzero(is_first)
             last, are_doubtful = np.append(first[1:], len(is_first)) - 1, np.zeros(len(first), dtype=bool)
+            found._is_filled = np.ones(np.count_nonzero(is_kept[first]), dtype=bool)
         kept = np.flatnonzero(is_kept[first])
         found._grouped = moved[first[kept]], moved[last[kept]]
         found._closed, found._are_doubtful = len(kept), are_doubtful[kept]

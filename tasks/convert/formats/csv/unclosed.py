@@ -47,8 +47,9 @@ def find_unclosed(laid: LaidLines, width: int) -> Unclosed:
     down to the next that may be several. Where each of them leads is told at once, and then followed.
     """
     lines, quoted, count = laid.alone, laid.alone.filled, len(laid.starts)
-    is_first = laid.is_first[quoted]
-    begins = np.where(is_first, NextPlaces(mark(laid.doubtful, count)).find(quoted), quoted)
+    is_first, is_doubtful = laid.is_first[quoted], mark(laid.doubtful, count)
+    begins, passed = quoted.copy(), np.flatnonzero(is_first & ~is_doubtful[quoted])
+    begins[passed] = NextPlaces(is_doubtful).find(quoted[passed])
     is_last = begins == count
     first = np.minimum(begins, count - 1)
     below = lines.find_ends(first)
