@@ -46,6 +46,7 @@ from tasks.core.garbage_collection import tuned_gc
 from tasks.core.imports import import_once
 from tasks.core.isolation.client import calls_end
 from tasks.core.locks import exclusive_lock
+from tasks.core.memory import keep_freed_memory
 from tasks.core.outcome import Failed, Outcome
 from tasks.core.progress import ProgressEvent, emit
 from tasks.core.storage import DataFolder, explain_disk_failure
@@ -98,6 +99,7 @@ async def _convert_units(
     check: Callable[[], None] = lambda: None,
 ) -> list[ConversionResult]:
     """Return what units of files came to, so many of them at once; `check` is called before each."""
+    keep_freed_memory()
     slots = asyncio.Semaphore(at_once)
 
     async def convert_unit(unit: Sequence[InputFile]) -> list[ConversionResult]:

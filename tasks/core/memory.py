@@ -1,11 +1,14 @@
-"""The memory that there is for this process: the machine's, or less of it where a container or a service is held to less."""
+"""The memory that there is for this process: the machine's, or less of it where a container or a service is held to less; and what it keeps of it."""
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 _ROOT = Path("/")
@@ -13,6 +16,8 @@ _AVAILABLE = re.compile(r"^MemAvailable:\s+(\d+) kB", re.MULTILINE)
 _CACHE = re.compile(r"^(?:total_)?inactive_file (\d+)", re.MULTILINE)
 _V1 = ("memory.limit_in_bytes", "memory.usage_in_bytes")
 _V2 = ("memory.max", "memory.current")
+_KEPT_BYTES = {-3: 32 * 1024 * 1024, -1: 64 * 1024 * 1024}  # by M_MMAP_THRESHOLD and M_TRIM_THRESHOLD of malloc.h
+_DECLARED = ("MALLOC_", "GLIBC_TUNABLES", "LD_PRELOAD")
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,29 @@ def find_memory(root: Path = _ROOT) -> Memory:
     """
     found = [_machine(root), *_groups(root)]
     return Memory(min(each.total for each in found), max(0, min(each.free for each in found)))
+
+
+@cache
+def keep_freed_memory() -> None:
+    """Have this process keep up to 64 MiB of what a thread frees, where glibc allocates and the environment says nothing of it.
+
+    The arrays of a block are freed and taken again step by step. As pages that the system has to clear anew each time
+    they cost a tenth to a fifth of the processor time of a file of which all steps are needed.
+    """
+    if any(name.startswith(_DECLARED) for name in os.environ) or not _has_glibc():
+        return
+    set_option = ctypes.CDLL(None).mallopt
+    for option, size in _KEPT_BYTES.items():
+        set_option(option, size)
+
+
+def _has_glibc() -> bool:
+    if sys.platform != "linux":
+        return False
+    try:
+        return (os.confstr("CS_GNU_LIBC_VERSION") or "").startswith("glibc")
+    except (ValueError, OSError):  # as with musl
+        return False
 
 
 def _machine(root: Path) -> Memory:

@@ -1,8 +1,10 @@
-"""The memory that there is: the machine's, or what a control group leaves of it."""
+"""The memory that there is: the machine's, or what a control group leaves of it; and what this process keeps of it."""
 
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -79,3 +81,42 @@ def test_sql_takes_half_of_what_its_group_may(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("tasks.core.sql.find_memory", lambda: Memory(1024 * _MIB, 0))
 
     assert half_of_memory() == 512
+
+
+_COUNT_FAULTS = """
+import resource
+from tasks.core.memory import keep_freed_memory
+
+def count_faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(4):
+        held = [bytearray(16 * 2**20) for _ in range(3)]
+        del held
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+count_faults()
+before = count_faults()
+keep_freed_memory()
+count_faults()
+print(before, count_faults())
+"""
+
+
+@pytest.mark.skipif("CS_GNU_LIBC_VERSION" not in os.confstr_names, reason="another library allocates here")
+@pytest.mark.parametrize(
+    ("declared", "is_kept"),
+    [
+        pytest.param({}, True, id="nothing is declared"),
+        pytest.param({"MALLOC_TRIM_THRESHOLD_": "131072", "MALLOC_MMAP_THRESHOLD_": "131072"}, False, id="declared"),
+    ],
+)
+def test_freed_memory_is_kept_unless_the_environment_says_what_is(declared: dict[str, str], is_kept: bool) -> None:
+    """What was freed is taken again without a page from the system; what a user declares of it is left."""
+    others = {name: value for name, value in os.environ.items() if not name.startswith(("MALLOC_", "GLIBC_", "LD_"))}
+    told = subprocess.run(
+        [sys.executable, "-c", _COUNT_FAULTS], env=others | declared, capture_output=True, text=True, check=True
+    ).stdout
+    before, after = map(int, told.split())
+
+    assert before > 0
+    assert (after < before / 10) == is_kept
