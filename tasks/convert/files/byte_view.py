@@ -214,5 +214,8 @@ class BufferPool:
         with self._lock:
             if isinstance(buffer, bytearray) and len(buffer) in self._sizes:
                 if any(buffer is free for free in self._free):
-                    raise RuntimeError("a buffer was given back twice; this is an error in Tidemill, please report it")
+                    raise RuntimeError(
+                        "a buffer was given back twice: the blocks that end() of a format gives share one; "
+                        "give all but the first bytes of their own, or report it where the format is Tidemill's"
+                    )
                 self._free.append(buffer)

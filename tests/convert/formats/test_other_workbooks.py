@@ -50,6 +50,7 @@ def test_a_file_of_each_is_converted(tmp_path: Path) -> None:
     table = make_table(tmp_path, files_source(read={"header": False}))
 
     assert (table.rows_table, table.rows_rejected) == (3, 0)
+    assert {each.guess.format for each in table.findings.guesses.shared} == {"excel"}  # not "xlsx"
     assert any(
         "b.xlsb: only its sheet Sheet1 is read, and others hold rows too, e.g. Sheet3" in w
         for w in table.findings.warnings

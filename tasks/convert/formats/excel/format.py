@@ -95,7 +95,7 @@ def read_excel(data: bytes, reading: Reading, nulls_of: NullsOf = nothing_declar
 
     (units,) = [()] if layout.units is None else grid.rows(layout.units, layout.units + 1)
     guess = Guess(
-        "xlsx",
+        Excel.name,
         header=None if grid.is_empty else layout.header is not None,
         skipped=layout.skipped,
         title=layout.title,
