@@ -125,6 +125,34 @@ def test_a_step_that_differs_is_refused_by_its_name(tmp_path: Path) -> None:
     assert not (tmp_path / "model.onnx").exists()
 
 
+def test_other_classes_of_the_same_probabilities_are_refused(tmp_path: Path) -> None:
+    """As of a converter that takes the first of two classes that are as likely, where the model looks at its decisions."""
+    held = held_of(tmp_path, "sklearn.linear_model.SGDClassifier", "three", params={"loss": "modified_huber"})
+
+    with pytest.raises(
+        TrainingError, match=r"gives another class than the model for \d+ of \d+ held-out rows, because of the step est"
+    ):
+        write_onnx(held, tmp_path / "model.onnx")
+
+    assert not (tmp_path / "model.onnx").exists()
+
+
+@pytest.mark.parametrize(
+    ("path", "target"), [("sklearn.linear_model.SGDClassifier", "three"), ("sklearn.linear_model.Perceptron", "two")]
+)
+def test_a_model_without_probabilities_tells_classes_alone(tmp_path: Path, path: str, target: str) -> None:
+    """Those of the model; how far each is ahead stays out."""
+    held = held_of(tmp_path, path, target)
+    made = write_onnx(held, tmp_path / "model.onnx")
+
+    session = onnxruntime.InferenceSession(made.path.read_bytes())
+    (said,) = session.run(None, {name: column(held, name) for name in held.version.features})
+
+    assert said.tolist() == held.model.predict(held.frame).tolist()
+    assert len(set(said)) > 1
+    assert made.difference == 0.0
+
+
 def test_the_command_tells_how_near_it_is(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """A file that is there is not replaced; a training set that is no longer there is told."""
     held_of(tmp_path, "sklearn.linear_model.LogisticRegression")

@@ -38,12 +38,12 @@ class OnnxFile:
     rows: int
     """Held-out rows that were compared."""
     difference: float
-    """The largest of them all: of a probability, or of a prediction as a share of it where it is above 1."""
+    """The largest of them all: of a probability, or of a predicted number as a share of it where it is above 1; 0 where there are classes alone."""
     bytes: int
 
 
 def write_onnx(held: Held, path: Path) -> OnnxFile:
-    """Commit a version as ONNX, once its predictions of the held-out rows are the model's within 1e-5.
+    """Commit a version as ONNX, once its predictions of the held-out rows are the model's: its classes, and numbers within 1e-5.
 
     Raises:
         ConfigError: the packages of the extra are not there.
@@ -70,21 +70,31 @@ def write_onnx(held: Held, path: Path) -> OnnxFile:
             "own; hand on a candidate without it"
         )
     content, session = _convert(held, held.model)
-    difference = 0.0
+    difference, others = 0.0, 0
     with threadpool_limits(limits=1):
         for rows in held.batches():
-            found = _distance(held.ask(rows), _run(session, rows)[-1], held)
+            said = _run(session, rows)
+            others += _count_other_classes(held, rows, said)
+            found = _distance(held, rows, said)
             difference = found if not found <= difference else difference  # NaN too
             if not difference <= TOLERANCE:
                 break
     if not difference <= TOLERANCE:
-        raise TrainingError(
-            f"{held.version.name}: as ONNX it differs from the model by {difference:.2g} of the held-out rows, by more than "
-            f"{TOLERANCE:g}, because of {_find_step(held)}; nothing is written, hand it on as it is (docs/models.md)"
+        raise _refused(
+            held, f"differs from the model by {difference:.2g} of the held-out rows, by more than {TOLERANCE:g},"
         )
+    if others:
+        raise _refused(held, f"gives another class than the model for {others:,} of {len(held.frame):,} held-out rows,")
     with commit(path) as part:
         part.write_bytes(content)
     return OnnxFile(path, held.version.name, len(held.frame), difference, len(content))
+
+
+def _refused(held: Held, said: str) -> TrainingError:
+    return TrainingError(
+        f"{held.version.name}: as ONNX it {said} because of {_find_step(held)}; nothing is written, hand it on as it is "
+        "(docs/models.md)"
+    )
 
 
 def _convert(held: Held, model: Any) -> tuple[bytes, Any]:
@@ -97,6 +107,7 @@ def _convert(held: Held, model: Any) -> tuple[bytes, Any]:
     import onnxruntime  # noqa: PLC0415 - of the extra
     from skl2onnx import to_onnx  # noqa: PLC0415 - of the extra
     from skl2onnx.common.data_types import DoubleTensorType, StringTensorType  # noqa: PLC0415 - as above
+    from skl2onnx.helpers.onnx_helper import select_model_inputs_outputs  # noqa: PLC0415 - as above
 
     from tasks.train.handover.onnx_converters import register_converters  # noqa: PLC0415 - as above
 
@@ -106,11 +117,13 @@ def _convert(held: Held, model: Any) -> tuple[bytes, Any]:
         (name, StringTensorType([None, 1]) if name in texts else DoubleTensorType([None, 1]))
         for name in held.frame.columns
     ]
-    options = {"zipmap": False} if hasattr(model, "classes_") else None
+    options = {"zipmap": False} if hasattr(model, "predict_proba") else None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of versions of scikit-learn
             made = to_onnx(model, initial_types=types, options=options, target_opset=OPSETS)
+        if hasattr(model, "classes_") and options is None:  # the other output is how far each class is ahead
+            made = select_model_inputs_outputs(made, made.graph.output[0].name)
         _describe(made, held.version)
         content: bytes = made.SerializeToString()
         return content, onnxruntime.InferenceSession(content, providers=_PROVIDERS)
@@ -150,11 +163,31 @@ def _feed(values: pd.Series[Any]) -> Array:
     return values.to_numpy(dtype=float).reshape(-1, 1)
 
 
-def _distance(ours: Array, theirs: Array, held: Held) -> float:
-    """Return by how much predictions differ at most; those of large numbers as a share of them."""
-    expected, found = np.asarray(ours, dtype=float), np.asarray(theirs, dtype=float).reshape(ours.shape)
-    scale = 1.0 if hasattr(held.model, "classes_") else np.maximum(1.0, np.abs(expected))
+def _distance(held: Held, rows: pd.DataFrame, said: list[Array]) -> float:
+    """Return by how much predictions differ at most; those of large numbers as a share of them, and of classes their probabilities."""
+    has_classes = hasattr(held.model, "classes_")
+    if has_classes and not hasattr(held.model, "predict_proba"):
+        return 0.0
+    ours = held.ask(rows)
+    expected, found = np.asarray(ours, dtype=float), np.asarray(said[-1], dtype=float).reshape(ours.shape)
+    scale = 1.0 if has_classes else np.maximum(1.0, np.abs(expected))
     return float(np.max(np.abs(expected - found) / scale, initial=0.0))
+
+
+def _count_other_classes(held: Held, rows: pd.DataFrame, said: list[Array]) -> int:
+    """Return how many rows are predicted to be of another class, but for those of which two are as likely in all but the last digits."""
+    if not hasattr(held.model, "classes_"):
+        return 0
+    ours, theirs = np.asarray(held.model.predict(rows)), np.asarray(said[0]).ravel()
+    other = np.flatnonzero(ours != theirs)
+    if not len(other) or not hasattr(held.model, "predict_proba"):
+        return len(other)
+    classes = held.model.classes_.tolist()
+    pair = np.array([[classes.index(each[row]) for row in other] for each in (ours, theirs)])
+    told = np.stack([np.asarray(said[-1], float)[other], np.asarray(held.ask(rows), float)[other]])
+    gaps = np.abs(told[:, np.arange(len(other)), pair[0]] - told[:, np.arange(len(other)), pair[1]])
+    is_rounded = (gaps <= 2 * TOLERANCE).all(axis=0) & (gaps > 0).any(axis=0)
+    return int((~is_rounded).sum())
 
 
 def _find_step(held: Held) -> str:
