@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ def encoded(lines: list[str], encoding: str = "utf-8", end: str = "\n") -> bytes
     return "".join(f"{line}{end}" for line in lines).encode(encoding)
 
 
-KINDS = {
+KINDS: dict[str, Callable[[int], bytes]] = {
     "semicolons": lambda n: encoded(lines_of(n, ";")),
     "decimal commas": lambda n: encoded(lines_of(n, ";", ",")),
     "Latin-1": lambda n: encoded(with_line(lines_of(n), 2, f"{n},2024-02-01,Müller,1.5"), "latin-1"),
@@ -84,6 +85,55 @@ def test_files_of_an_odd_kind_are_read_at_once(tmp_path: Path, monkeypatch: pyte
 
     assert together == alone
     assert counts["parse_and_release"] == (COUNT if kind == "totals" else 0)  # the note
+
+
+def json_lines(number: int, odd: str, place: int) -> bytes:
+    """Return lines of JSON, and another between them."""
+    rows = [f'{{"id": {number + n}, "name": "{"ab"[n % 2]}"}}' for n in range(3)]
+    return encoded(with_line(rows, place % 4, odd))
+
+
+JOINED: dict[str, Callable[[int], bytes]] = {
+    "plain.csv": lambda n: encoded(with_line(lines_of(n), 2 + n % 3, "1,2,3,4,5" if n % 2 else "x")),
+    "none.csv": lambda n: encoded([lines_of(n)[0], "x", "1,2,3,4"]) if n == 5 else encoded(lines_of(n)),
+    "damaged.jsonl": lambda n: json_lines(n, '{"id": 5, "na', n),
+    "number.jsonl": lambda n: json_lines(n, "5", n) if n % 2 else json_lines(n, '{"id": 1, "name": "é"}', n),
+    "twice.jsonl": lambda n: json_lines(n, '{"id": 1, "id": 2}', n) + json_lines(n, "[1, 2]", n),
+    "bytes.jsonl": lambda n: json_lines(n, '{"id": 1, "name": "@"}', n).replace(b"@", b"\xff"),
+    "array.json": lambda n: encoded([f'[{{"id": {n}, "name": "a"}}, 5, {{"id": 2, "name": "b"}}, [1, 2]]']),
+}
+
+
+@pytest.mark.parametrize("name", JOINED)
+def test_files_with_rejects_are_joined(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Each was parsed by itself, in twenty times the time of those without; what is told of it is the same."""
+    for number in range(COUNT):
+        (inbox(tmp_path) / f"{number:02d}.{name}").write_bytes(JOINED[name](number))
+    alone = told_of(tmp_path, at_once=False, monkeypatch=monkeypatch)
+    counts: Counter[str] = Counter()
+    count_calls(monkeypatch, counts, gathering, "read_small")
+
+    together = told_of(tmp_path, at_once=True, monkeypatch=monkeypatch)
+
+    assert together == alone
+    assert len(alone["rejects"]) >= 1
+    assert counts["read_small"] == 0
+
+
+def test_a_line_that_is_cut_off_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such a file is read by itself, which tells more than its reject."""
+    for number in range(COUNT):
+        data = json_lines(number, '{"id": 5, "na', 3)
+        (inbox(tmp_path) / f"{number:02d}.jsonl").write_bytes(data[:-1] if number == 5 else data)
+    alone = told_of(tmp_path, at_once=False, monkeypatch=monkeypatch)
+    counts: Counter[str] = Counter()
+    count_calls(monkeypatch, counts, gathering, "read_small")
+
+    together = told_of(tmp_path, at_once=True, monkeypatch=monkeypatch)
+
+    assert together == alone
+    assert counts["read_small"] == 1
+    assert any("cut off" in warning for warning in together["warnings"])
 
 
 def test_what_is_odd_in_some_files_is_told_of_these(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,10 +6,13 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import xxhash
 
 from tasks.convert.files.byte_view import ByteView
@@ -18,18 +21,22 @@ from tasks.convert.formats.csv.dialect import RECORDS
 from tasks.convert.formats.csv.format import Csv, typed_later
 from tasks.convert.formats.csv.header import Head, read_head
 from tasks.convert.formats.csv.parse import CsvBlock
+from tasks.convert.formats.csv.together import line_without_values
 from tasks.convert.formats.csv.totals import find_totals
-from tasks.convert.formats.format import ByteBlock, WholeFormat
+from tasks.convert.formats.format import ByteBlock, Place, WholeFormat
 from tasks.convert.formats.json.document import Json, parse_as_lines, write_as_lines
-from tasks.convert.formats.json.jsonl import Jsonl, parse_lines
+from tasks.convert.formats.json.jsonl import Jsonl, parse_lines, warn_of_cut_off
 from tasks.convert.formats.json.lines import JsonBlock
 from tasks.convert.formats.registry import format_of
 from tasks.convert.formats.units import are_units, may_be_units
+from tasks.convert.parts.rejects import SharedRejects
 from tasks.convert.schema.blocks import Guess, Schema, TypedBlock
+from tasks.convert.schema.misfits import NO_MISFITS, sort_misfits
 from tasks.convert.staging.block import parse_block, write_block
 from tasks.convert.staging.bundle import BUNDLE_BYTES
 from tasks.convert.staging.context import ConversionContext, ConversionResult, ConvertedFile, InputFile
 from tasks.convert.staging.file import check_unchanged, content_digest
+from tasks.convert.staging.reasons import count_reasons, most_common
 from tasks.core.bucket.opened import read_ahead
 from tasks.core.errors import TableError
 
@@ -56,6 +63,8 @@ class _Member:
     file: InputFile
     body: bytes
     rows: int
+    is_cut_off: bool = False
+    """Whether its last line is a part of one, which is told."""
 
 
 def join_files(
@@ -75,15 +84,22 @@ def join_files(
         joined = join({file: text for file, text in texts.items() if file not in joined.odd}, plan)
     if joined is None or joined.odd:
         return None, list(files)
-    members, parsed, guess, _ = joined
-    rows = {member.file.name: member.rows for member in members}
-    written = write_block(parsed, plan, f"{part}.parquet", rows)
+    members, parsed, guess, misfits, _ = joined
+    rejects, names = SharedRejects(plan.target.staged / "rejects", part, plan.target.source), dict[InputFile, str]()
+    for file, found in misfits.items():
+        names[file] = rejects.part
+        rejects.add(file.name, found)
+    rejects.write()
+    rows = {m.file.name: m.rows - (len(misfits[m.file]) if m.file in misfits else 0) for m in members}
+    written = write_block(replace(parsed, misfits=NO_MISFITS), plan, f"{part}.parquet", rows)
     taken = {name: dict(counts) for name, counts in parsed.taken.items()}  # no texts, but the names of columns
     converted = tuple(
         ConvertedFile(
             name=m.file.name,
             rows_received=m.rows,
-            rows_rejected=0,
+            rows_rejected=m.rows - rows[m.file.name],
+            reasons=most_common([count_reasons(misfits[m.file]["reason"])]) if m.file in misfits else {},
+            rejects=(names[m.file],) if m.file in names else (),
             size=m.file.size,
             mtime_ns=m.file.mtime_ns,
             digest=texts[m.file].digest,
@@ -98,11 +114,12 @@ def join_files(
 
 
 class _Joined(NamedTuple):
-    """Files, the rows of all, and which of the files are odd: of these a record does not fit, or is no row."""
+    """Files, the rows of all, the rejects of those that have some, and which are odd: of these more is to be told."""
 
     members: Sequence[_Member]
     parsed: TypedBlock
     guess: Guess
+    misfits: Mapping[InputFile, pa.Table]
     odd: frozenset[InputFile]
 
 
@@ -115,11 +132,13 @@ def _join_tables(texts: _Texts, plan: ConversionContext) -> _Joined | None:
     head = _read_head(members, header, plan) if members else None
     if head is None or plan.target.find_missing(head.names):
         return None
-    members = [member for member in members if not _has_ends(member, head, plan)]
+    dialect = head.dialect
+    valueless = line_without_values(dialect.delimiter, dialect.quote)  # below one the header of another table may be
+    members = [m for m in members if not _has_ends(m, head, plan) and not valueless.search(m.body)]
     data = b"".join(member.body for member in members)
     parsed = parse_block(typed_later(CsvBlock(ByteView.of(data), head, 2)), plan)
     guess = head.guess(format_of(next(iter(texts)).name, plan.target.reading).suffixes[0])
-    return _told(members, parsed, guess, first_line=2) if members else None
+    return _told(members, parsed, guess, Place(2, len(header))) if members else None
 
 
 def _join_lines(texts: _Texts, plan: ConversionContext) -> _Joined | None:
@@ -146,26 +165,47 @@ def _parse_lines(
     if not members:
         return None
     whole, target = ByteView.of(b"".join(member.body for member in members)), plan.target
-    block = JsonBlock(whole, 1, None, target.typed, None, target.keeps_empty, target.naming, target.nulls_of)
+    block = JsonBlock(
+        whole,
+        1,
+        0 if parse is parse_lines else None,
+        target.typed,
+        None,
+        target.keeps_empty,
+        target.naming,
+        target.nulls_of,
+    )
     try:
         parsed = parse_block(ByteBlock(whole, partial(parse, block)), plan)
     except RecursionError:  # which one is nested too deeply is told by reading each
         return None
     plan.order.begin(members[0].file.name, parsed.types)
-    return _told(members, parsed, guess, first_line=1)
+    return _told(members, parsed, guess, Place(1, 0))
 
 
-def _told(members: Sequence[_Member], parsed: TypedBlock, guess: Guess, first_line: int) -> _Joined | None:
-    """Return the rows of all members, and in which line of their file each stands; None where they are not as many as lines."""
+def _told(members: Sequence[_Member], parsed: TypedBlock, guess: Guess, first: Place) -> _Joined | None:
+    """Return the rows of all members, whose records begin at a place each, and in which line of their file each stands; None where they are not as many as lines."""
     if parsed.received != sum(member.rows for member in members):
         return None
-    ends = np.cumsum([member.rows for member in members])
-    places = np.searchsorted(ends, parsed.misfits["line"].to_numpy() - first_line, side="right")
-    odd = frozenset(members[place].file for place in np.unique(places).tolist())
+    misfits = sort_misfits(parsed.misfits)
+    lines = misfits["line"].to_numpy() - first.line
+    begins = np.cumsum([0, *(member.rows for member in members)])
+    bytes_above = np.cumsum([0, *(len(member.body) for member in members)])[:-1] - (first.byte or 0)
+    places = np.searchsorted(begins[1:], lines, side="right")
+    told = misfits.set_column(0, "line", pa.array(lines - begins[places] + first.line))
+    offsets = pc.subtract(misfits["byte_offset"], pa.array(bytes_above[places]))
+    told = told.set_column(told.column_names.index("byte_offset"), "byte_offset", offsets)
+    edges = np.searchsorted(places, np.arange(len(members) + 1)).tolist()
+    own = {
+        member.file: told.slice(start, stop - start)
+        for member, (start, stop) in zip(members, pairwise(edges), strict=True)
+        if stop > start
+    }
+    odd = frozenset(own) if parsed.warnings else frozenset(member.file for member in members if member.is_cut_off)
     if parsed.lines is not None and not odd:
-        lines = [line for member in members for line in range(first_line, first_line + member.rows)]
-        parsed = replace(parsed, lines=lines)
-    return _Joined(members, parsed, guess, odd)
+        numbers = [line for member in members for line in range(first.line, first.line + member.rows)]
+        parsed = replace(parsed, lines=np.delete(np.array(numbers), lines).tolist())
+    return _Joined(members, parsed, guess, own, odd & frozenset(own))
 
 
 def _read_head(members: Sequence[_Member], header: bytes, plan: ConversionContext) -> Head | None:
@@ -224,7 +264,7 @@ def _take_lines(file: InputFile, lines: bytes) -> _Member | None:
     """Return a file that is, or whose records are, lines of JSON without a blank one, and as many as were landed."""
     if (lines and not lines.startswith((b"{", b"["))) or _BLANK_LINE.search(lines):
         return None
-    member = _take(file, lines)
+    member = replace(_take(file, lines), is_cut_off=bool(warn_of_cut_off(ByteView.of(lines))))
     return member if file.rows in (None, member.rows) else None
 
 

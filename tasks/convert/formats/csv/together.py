@@ -66,7 +66,7 @@ def may_be_joined(block: CsvBlock) -> bool:
     if len(block.head.names) < 2 or not window or window.lines_of_any_end != window.lines:  # noqa: PLR2004 - of one column the values tell what is the header again
         return False
     data, quote = window.data, dialect.quote
-    if data.startswith(_MARK) or b"\0" in data or _without_values(dialect.delimiter, quote).search(data):
+    if data.startswith(_MARK) or b"\0" in data or line_without_values(dialect.delimiter, quote).search(data):
         return False
     if not window.is_ascii and len(window.undecodable):
         return False
@@ -74,7 +74,7 @@ def may_be_joined(block: CsvBlock) -> bool:
 
 
 @cache
-def _without_values(delimiter: str, quote: str) -> re.Pattern[bytes]:
+def line_without_values(delimiter: str, quote: str) -> re.Pattern[bytes]:
     """Return how a line without any value is written, be it blank."""
     return re.compile(rb"^[%b]*$(?!\Z)" % re.escape(f"{delimiter}{quote} \t\v\f\r").encode(), re.MULTILINE)
 
