@@ -120,6 +120,17 @@ def test_files_with_rejects_are_joined(tmp_path: Path, monkeypatch: pytest.Monke
     assert counts["read_small"] == 0
 
 
+def test_a_reject_of_several_lines_is_told_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A document of which each record has lines is read by itself where one of them is a reject."""
+    for number in range(COUNT):
+        text = '[{"id": 1},\n[1,\n 2]]' if number == 5 else '[{"id": 1},\n{"id": 2}]'
+        (inbox(tmp_path) / f"{number:02d}.json").write_text(text)
+
+    together = told_of(tmp_path, at_once=True, monkeypatch=monkeypatch)
+
+    assert [(row["line"], row["raw"]) for row in together["rejects"]] == [(2, "[1,\n 2]")]
+
+
 def test_a_line_that_is_cut_off_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Such a file is read by itself, which tells more than its reject."""
     for number in range(COUNT):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import cast
 
@@ -91,6 +92,21 @@ def read_whole(path: Path | str, read_as: WholeFormat, target: TableTarget) -> I
     data = _read_all(path, target.reading)
     read_as.refuse_other(data)
     return read_as.blocks(data, target)
+
+
+def read_ahead(
+    paths: Iterable[Path | str], read_as: type[WholeFormat], reading: Reading
+) -> AbstractContextManager[None]:
+    """Have small files of a kind, all of one ending, known to what reads them as a whole as long as the block runs."""
+    local = [path for path in paths if isinstance(path, Path)]
+    ending = suffixes(local[0].name)[0] if local else ""
+    return read_as.read_ahead(ending, _read_each(local, reading), reading)
+
+
+def _read_each(paths: Iterable[Path], reading: Reading) -> Iterator[bytes]:
+    for path in paths:
+        with suppress(TableError, OSError):  # which is told where it is read
+            yield _read_all(path, reading)
 
 
 def _read_all(path: Path | str, reading: Reading) -> bytes:

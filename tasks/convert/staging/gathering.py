@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from itertools import chain, repeat
 
@@ -12,7 +12,8 @@ import pyarrow as pa
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.csv.format import CsvRecords, typed_later
 from tasks.convert.formats.csv.together import may_be_joined
-from tasks.convert.formats.format import ByteBlock
+from tasks.convert.formats.format import ByteBlock, WholeFormat
+from tasks.convert.formats.registry import format_of, read_ahead
 from tasks.convert.parts.part import Part
 from tasks.convert.parts.rejects import SharedRejects
 from tasks.convert.schema.blocks import RawBlock, TypedBlock
@@ -20,7 +21,7 @@ from tasks.convert.schema.misfits import NO_MISFITS
 from tasks.convert.staging.block import parse_alike, tell_block, write_block
 from tasks.convert.staging.context import ConversionContext, ConversionResult, ConvertedFile, InputFile
 from tasks.convert.staging.file import Block, Progress, parse_and_release, read_small, sum_up
-from tasks.core.bucket.opened import read_ahead
+from tasks.core.bucket import opened
 from tasks.core.errors import TableError
 
 GATHERED_FILES = 100  # an interrupt waits for as many
@@ -58,7 +59,7 @@ def gather_files(
     files: Sequence[InputFile], plan: ConversionContext, part: str
 ) -> tuple[ConversionResult, list[InputFile]]:
     """Stage the rows of the files, those of a kind in one part; return also the files that have to be converted one by one."""
-    read_ahead(file.path for file in files if isinstance(file.path, str))
+    opened.read_ahead(file.path for file in files if isinstance(file.path, str))
     alike: dict[_Kind, _Alike] = {}
     parts: list[Part] = []
 
@@ -67,16 +68,26 @@ def gather_files(
         parts.extend(write_block(each.join(), plan, name, each.rows).parts)
 
     converted: list[ConvertedFile] = []
-    for file, told, blocks in _convert(files, plan, part):
-        kind = _kind_of(blocks[0])
-        alike.setdefault(kind, _Alike()).add(file.name, blocks)
-        converted.append(told)
-        if alike[kind].size > _PART_BYTES:
-            write(alike.pop(kind))
+    with _read_ahead(files, plan):
+        for file, told, blocks in _convert(files, plan, part):
+            kind = _kind_of(blocks[0])
+            alike.setdefault(kind, _Alike()).add(file.name, blocks)
+            converted.append(told)
+            if alike[kind].size > _PART_BYTES:
+                write(alike.pop(kind))
     for each in alike.values():
         write(each)
     done = {file.name for file in converted}
     return ConversionResult(tuple(converted), tuple(parts)), [file for file in files if file.name not in done]
+
+
+def _read_ahead(files: Sequence[InputFile], plan: ConversionContext) -> AbstractContextManager[None]:
+    """Have files that are all of one ending known to what reads them as a whole, as long as the block runs."""
+    reading = plan.target.reading
+    with suppress(TableError):  # of no known format, which is told where each is opened
+        if issubclass(kind := format_of(files[0].name, reading, files[0].path), WholeFormat):
+            return read_ahead([file.path for file in files if file.piece is None], kind, reading)
+    return nullcontext()
 
 
 @dataclass(frozen=True)

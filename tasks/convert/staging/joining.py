@@ -63,8 +63,8 @@ class _Member:
     file: InputFile
     body: bytes
     rows: int
-    is_cut_off: bool = False
-    """Whether its last line is a part of one, which is told."""
+    is_apart: bool = False
+    """Whether more, or otherwise, is told of its rejects where it is read by itself."""
 
 
 def join_files(
@@ -152,7 +152,10 @@ def _join_documents(texts: _Texts, plan: ConversionContext) -> _Joined | None:
     plain = {file: text.data for file, text in texts.items() if Json.find_other(text.data) is None}
     written = {file: write_as_lines(data, plan.target.reading) for file, data in plain.items()}
     found = (_take_lines(file, lines) for file, lines in written.items() if lines is not None)
-    return _parse_lines([member for member in found if member is not None], plan, parse_as_lines, Guess("json"))
+    members = [  # of several lines a reject is told as it stands there
+        replace(member, is_apart=b"\n" in plain[member.file].strip()) for member in found if member is not None
+    ]
+    return _parse_lines(members, plan, parse_as_lines, Guess("json"))
 
 
 def _parse_lines(
@@ -201,7 +204,7 @@ def _told(members: Sequence[_Member], parsed: TypedBlock, guess: Guess, first: P
         for member, (start, stop) in zip(members, pairwise(edges), strict=True)
         if stop > start
     }
-    odd = frozenset(own) if parsed.warnings else frozenset(member.file for member in members if member.is_cut_off)
+    odd = frozenset(own) if parsed.warnings else frozenset(member.file for member in members if member.is_apart)
     if parsed.lines is not None and not odd:
         numbers = [line for member in members for line in range(first.line, first.line + member.rows)]
         parsed = replace(parsed, lines=np.delete(np.array(numbers), lines).tolist())
@@ -264,7 +267,7 @@ def _take_lines(file: InputFile, lines: bytes) -> _Member | None:
     """Return a file that is, or whose records are, lines of JSON without a blank one, and as many as were landed."""
     if (lines and not lines.startswith((b"{", b"["))) or _BLANK_LINE.search(lines):
         return None
-    member = replace(_take(file, lines), is_cut_off=bool(warn_of_cut_off(ByteView.of(lines))))
+    member = replace(_take(file, lines), is_apart=bool(warn_of_cut_off(ByteView.of(lines))))
     return member if file.rows in (None, member.rows) else None
 
 

@@ -5,22 +5,33 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import pyarrow as pa
 
 from tasks.convert.formats.excel.by_calamine import Sheet, choose_sheet, fill_grid, holds_rows, open_workbook
 from tasks.convert.formats.excel.cells import Grid
 from tasks.core.errors import TableError
-from tasks.core.isolation.client import leave_call_server, run_isolated
+from tasks.core.isolation.client import each_isolated, leave_call_server, run_isolated
 from tasks.core.outcome import Failed
 from tasks.core.scratch import scratch
 
 _MODULE = "tasks.convert.formats.excel.apart"
+_EACH = f"{_MODULE}:write_sheets"
 _PRELOADED = ("pandas", _MODULE)  # the first array made of values imports pandas
 _MOST_MIB = 4096
+_LIMITS: dict[str, Any] = {"time_s": math.inf, "memory_mb": _MOST_MIB, "preload": _PRELOADED}
+_AHEAD_BYTES = 64 * 1024 * 1024  # of sheets that are known before they are asked for
+_MOST_ENDED = 3  # processes that did not come to their end: of other workbooks each has its own
 _BOOK, _SHEET = "workbook", "sheet.arrow"
 _STANDARD_ERROR = 2
+
+_ahead: ContextVar[Mapping[tuple[bytes, str | int | None], Sheet]] = ContextVar("sheets", default=MappingProxyType({}))
 
 
 def read_apart(data: bytes, chosen: str | int | None) -> Sheet:
@@ -30,11 +41,14 @@ def read_apart(data: bytes, chosen: str | int | None) -> Sheet:
         TableError: it is none, has no such sheet, or would not fit in memory.
 
     """
+    known = _ahead.get().get((data, chosen))
+    if known is not None:
+        return known
     with scratch("workbook") as folder:  # paths travel: what is sent is copied several times
         (folder / _BOOK).write_bytes(data)
         function = f"{_MODULE}:write_sheet"
         try:
-            call = run_isolated(function, folder, chosen, time_s=math.inf, memory_mb=_MOST_MIB, preload=_PRELOADED)
+            call = run_isolated(function, folder, chosen, **_LIMITS)
         finally:
             leave_call_server()
         if isinstance(call.outcome, Failed):
@@ -45,6 +59,47 @@ def read_apart(data: bytes, chosen: str | int | None) -> Sheet:
         if call.outcome is not None:
             raise TableError(call.outcome)
         return _take_sheet(folder)
+
+
+@contextmanager
+def read_ahead_apart(books: Sequence[bytes], chosen: str | int | None) -> Iterator[None]:
+    """Have `read_apart` know a sheet of each of many small workbooks: they are read in one process, which takes longer to start than to read them.
+
+    One that cannot be read, or with which the process ended, is read once more by itself, which tells why.
+    """
+    token = _ahead.set(dict(_read_each(books, chosen)))
+    try:
+        yield
+    finally:
+        _ahead.reset(token)
+
+
+def _read_each(
+    books: Sequence[bytes], chosen: str | int | None
+) -> Iterator[tuple[tuple[bytes, str | int | None], Sheet]]:
+    with scratch("workbooks") as folder:
+        for number, book in enumerate(books):
+            (folder / str(number)).mkdir()
+            (folder / str(number) / _BOOK).write_bytes(book)
+        place, left, ended = 0, _AHEAD_BYTES, 0
+        while place < len(books) and left > 0 and ended < _MOST_ENDED:
+            try:
+                for call in each_isolated(_EACH, folder, place, len(books), chosen, **_LIMITS):
+                    if call.ended != "yielded" or left <= 0:
+                        break
+                    if call.outcome is None:
+                        left -= (folder / str(place) / _SHEET).stat().st_size
+                        yield (books[place], chosen), _take_sheet(folder / str(place))
+                    place += 1
+            finally:
+                leave_call_server()
+            place, ended = place + 1, ended + 1  # the one with which the process ended, if it did
+
+
+def write_sheets(folder: Path, first: int, stop: int, chosen: str | int | None) -> Iterator[str | None]:
+    """Write a sheet of each workbook from one to before another, and yield why it cannot be read."""
+    for place in range(first, stop):
+        yield write_sheet(folder / str(place), chosen)
 
 
 def _take_sheet(folder: Path) -> Sheet:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -17,7 +18,7 @@ from tasks.convert.formats.csv.totals import Footer
 from tasks.convert.formats.excel.by_calamine import Sheet
 from tasks.convert.formats.excel.cells import Grid, Numbers, Row
 from tasks.convert.formats.excel.extent import find_workbook_extent
-from tasks.convert.formats.excel.workbook import read_sheet
+from tasks.convert.formats.excel.workbook import read_sheet, read_sheets_ahead
 from tasks.convert.formats.format import Extent, WholeFormat
 from tasks.convert.formats.header import (
     REPEATED,
@@ -40,6 +41,7 @@ from tasks.convert.schema.values import infer_columns, infer_type, take_out
 from tasks.core.errors import TableError
 from tasks.core.escaping import count
 
+_OTHERS = (".xls", ".xlsb", ".ods")
 _JUDGED_ROWS = 50
 _SPAN = 65_536  # rows looked at together
 _NAMED = 5
@@ -310,6 +312,11 @@ class Excel(WholeFormat):
     def find_other(cls, data: bytes) -> tuple[str, str] | None:
         """Return what a file is that begins with `data`: a text is none."""
         return super().find_other(data) or find_text(without_mark(data))
+
+    @classmethod
+    def read_ahead(cls, ending: str, files: Iterable[bytes], reading: Reading) -> AbstractContextManager[None]:
+        """Have the sheets of workbooks that are no .xlsx read in one process: to start one for each took ten times as long as to read it."""
+        return read_sheets_ahead([*files], reading.sheet) if ending in _OTHERS else nullcontext()
 
     def read(self, data: bytes, reading: Reading, nulls_of: NullsOf) -> Iterator[RawBlock]:
         """Yield the rows of a sheet."""

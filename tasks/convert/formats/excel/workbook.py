@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 
-from tasks.convert.formats.excel.apart import read_apart
+from tasks.convert.formats.excel.apart import read_ahead_apart, read_apart
 from tasks.convert.formats.excel.by_calamine import Sheet, choose_sheet, fill_grid, open_workbook
 from tasks.convert.formats.excel.by_openpyxl import CarefulWorkbook
 from tasks.convert.formats.excel.cells import Grid
@@ -33,6 +34,19 @@ def read_sheet(data: bytes, chosen: str | int | None) -> Sheet:
     except Exception as error:  # a damaged file fails anywhere within the reader
         raise TableError(f"is not an Excel file that can be read ({error}); save it anew as .xlsx") from error
     return read_apart(data, chosen)
+
+
+def read_sheets_ahead(books: Sequence[bytes], chosen: str | int | None) -> AbstractContextManager[None]:
+    """Have `read_sheet` know the sheets of those workbooks that are read in a process of their own."""
+    apart = [data for data in books if _is_apart(data)]
+    return read_ahead_apart(apart, chosen) if len(apart) > 1 else nullcontext()
+
+
+def _is_apart(data: bytes) -> bool:
+    try:
+        return data.startswith(_OLDER) or Archive(data).is_apart
+    except Exception:  # noqa: BLE001 - a damaged file fails anywhere, which is told where it is read
+        return False
 
 
 def _read_archive(data: bytes, archive: Archive, chosen: str | int | None) -> Sheet:
