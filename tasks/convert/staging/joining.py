@@ -204,11 +204,11 @@ def _told(members: Sequence[_Member], parsed: TypedBlock, guess: Guess, first: P
         for member, (start, stop) in zip(members, pairwise(edges), strict=True)
         if stop > start
     }
-    odd = frozenset(own) if parsed.warnings else frozenset(member.file for member in members if member.is_apart)
+    odd = frozenset(member.file for member in members if member.file in own and (parsed.warnings or member.is_apart))
     if parsed.lines is not None and not odd:
         numbers = [line for member in members for line in range(first.line, first.line + member.rows)]
         parsed = replace(parsed, lines=np.delete(np.array(numbers), lines).tolist())
-    return _Joined(members, parsed, guess, own, odd & frozenset(own))
+    return _Joined(members, parsed, guess, own, odd)
 
 
 def _read_head(members: Sequence[_Member], header: bytes, plan: ConversionContext) -> Head | None:
