@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from importlib import import_module
@@ -62,6 +63,7 @@ def import_store(url: str) -> None:
         ImportError: the package is not there.
 
     """
+    logging.getLogger("gcsfs").setLevel(logging.CRITICAL)  # it logs a traceback of what it raises, too
     with _LOCK:
         import fsspec  # noqa: PLC0415 - of stores alone
 

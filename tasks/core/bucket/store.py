@@ -33,6 +33,7 @@ _PROOFS = 3
 _RETRIES = 1000  # the time counts
 _BACKOFF = {"init_backoff": timedelta(seconds=0.1), "max_backoff": timedelta(seconds=3), "base": 2}
 _CONNECT_S = 10
+_NO_ACCOUNT = "Account must be specified"  # of Azure
 _INSTALL = "{}: needs a package that is not there; pip install 'tidemill[s3]'"
 
 
@@ -271,6 +272,11 @@ def _explained(address: str, what: str) -> Iterator[None]:
 
 def _failure(address: str, what: str, error: Exception) -> StoreError:
     text = str(error).partition("\n\nDebug source:")[0]
+    if _NO_ACCOUNT in text:
+        return StoreError(
+            f"{address}: cannot be {what}, as no account is named; set AZURE_STORAGE_ACCOUNT_NAME and "
+            "AZURE_STORAGE_ACCOUNT_KEY, or what else proves who asks"
+        )
     told = [*_CODE.findall(text), *_MESSAGE.findall(text)]  # of the XML that a store answers with
     said = " ".join(redact(": ".join(told) if told else text).split())
     return StoreError(f"{address}: cannot be {what} ({said}); check the address, the credentials and the network")

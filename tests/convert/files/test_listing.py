@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import cProfile
+import logging
 import os
 import tomllib
 from collections.abc import Iterator
@@ -138,6 +139,7 @@ def test_what_cannot_be_listed_is_one_sentence() -> None:
         TableError, match=r"^gs://b/\*.csv: gs:// needs a package that is not there; pip install gcsfs$"
     ):
         list(list_remote("gs://b/*.csv"))
+    assert logging.getLogger("gcsfs").level == logging.CRITICAL  # it logs tracebacks of what is told so
     with pytest.raises(
         TableError, match=r"^nosuch://b: cannot be listed \(.*\); check the address and the credentials$"
     ):

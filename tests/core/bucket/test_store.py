@@ -14,7 +14,7 @@ import pytest
 
 from tasks.core.bucket.mirror import Mirror
 from tasks.core.bucket.opened import open_bucket
-from tasks.core.bucket.store import Tag
+from tasks.core.bucket.store import Store, Tag
 from tasks.core.errors import ConfigError, StoreError
 from tests.core.bucket.mirrors import ORDERS, put_table
 from tests.stores import relaying
@@ -56,6 +56,15 @@ def test_a_bucket_that_is_not_there_is_told(tmp_path: Path, bucket: str) -> None
 
     with pytest.raises(StoreError, match=r"s3://nowhere/data: cannot be written .*NoSuchBucket"):
         mirror.commit(ORDERS)
+
+
+def test_an_account_that_is_not_named_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the variable that names one: of Azure's the address has the container alone."""
+    for name in [name for name in os.environ if name.startswith("AZURE_")]:
+        monkeypatch.delenv(name)
+
+    with pytest.raises(StoreError, match=r"^abfs://lake/shop: .*no account is named; set AZURE_STORAGE_ACCOUNT_NAME"):
+        Store.open("abfs://lake/shop")
 
 
 @pytest.mark.parametrize("wrong", ["https://example.com/data", "ftp://host/data", "s3://key:secret@bucket/data"])
