@@ -218,15 +218,16 @@ class LaidLines:
         Where `is_first` tells which are the first of a record, and none is doubtful, the lines taken out are those that were, and the blank ones.
         """
         found = LaidLines(text, self._quote, self._delimiter, self._width)
-        (first, last), moved = self._grouped, np.cumsum(is_kept, dtype=np.int32) - 1
-        are_doubtful = self._are_doubtful
-        if is_first is not None:
+        moved = np.cumsum(is_kept, dtype=np.int32) - 1
+        if is_first is None:
+            first, last = self._grouped
+            kept = np.flatnonzero(is_kept[first])
+            found._are_doubtful = self._are_doubtful[kept]
+        else:
             first = np.flatnonzero(is_first)
-            last, are_doubtful = np.append(first[1:], len(is_first)) - 1, np.zeros(len(first), dtype=bool)
-            found._is_filled = np.ones(np.count_nonzero(is_kept[first]), dtype=bool)
-        kept = np.flatnonzero(is_kept[first])
-        found._grouped = moved[first[kept]], moved[last[kept]]
-        found._closed, found._are_doubtful = len(kept), are_doubtful[kept]
+            last, kept = np.append(first[1:], len(is_first)) - 1, np.flatnonzero(is_kept[first])
+            found._are_doubtful, found._is_filled = np.zeros(len(kept), dtype=bool), np.ones(len(kept), dtype=bool)
+        found._grouped, found._closed = (moved[first[kept]], moved[last[kept]]), len(kept)
         return found
 
     def narrow(self, text: ByteView) -> LaidLines:
@@ -235,6 +236,8 @@ class LaidLines:
         Lines between its records may be blank that were not, or the other way round.
         """
         found = LaidLines(text, self._quote, self._delimiter, self._width)
+        if "_grouped" not in vars(self):
+            return found
         (first, last), stop = self._grouped, len(found.starts)
         count = int(np.searchsorted(last, stop))
         if not count or last[count - 1] != stop - 1:  # where each quote counts, none ends there

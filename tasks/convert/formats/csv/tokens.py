@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from tasks.convert.files.byte_view import ByteView, Marks
+from tasks.convert.files.byte_view import ByteView, Marks, mark
 from tasks.convert.formats.csv.places import (
     NextPlaces,
     end_with_feeds,
@@ -138,8 +138,8 @@ def _rewrite_piece(
     if not is_last and len(tokens.ends) and tokens.ends[-1] == end:
         kept, end = _above_last(piece, tokens)
         tokens = tokens.take(np.arange(kept))
-    quoted = tokens.take(~(tokens.is_comment | tokens.is_bare))
-    return text.rewrite(tokens, end), np.stack([quoted.begins, quoted.ends]), end
+    is_quoted = ~(tokens.is_comment | tokens.is_bare)
+    return text.rewrite(tokens, end), np.stack([tokens.begins[is_quoted], tokens.ends[is_quoted]]), end
 
 
 def _above_last(piece: ByteView, tokens: _Tokens) -> tuple[int, int]:
@@ -195,10 +195,12 @@ class _Text:
         is_quoted = (closing != _NONE) & ((ends == size) | self._is_end[np.minimum(ends, size - 1)])
         if not may_be_open or size - 1 in self._dangling[-1:]:
             is_quoted &= closing != size
-        is_comment, (is_bare, bare_ends) = self._are_comments(begins), self._find_bare(begins)
+        is_comment = self._are_comments(begins)
         is_quoted &= ~is_comment
-        is_bare &= ~is_comment & ~is_quoted
-        ends = np.where(is_quoted, ends, np.where(is_bare, bare_ends, begins))
+        ends, is_bare = np.where(is_quoted, ends, begins), np.zeros(len(begins), dtype=bool)
+        if len(self._escapes) and len(others := np.flatnonzero(~(is_comment | is_quoted))):
+            is_bare[others], bare_ends = self._find_bare(begins[others])
+            ends[is_bare] = bare_ends[is_bare[others]]
         if is_comment.any():
             ends[is_comment] = self._find_line_ends(begins[is_comment])
         last = np.where(is_quoted, last, np.where(is_comment, begins, ends))
@@ -210,13 +212,13 @@ class _Text:
         comments, is_kept = tokens.begins[tokens.is_comment], np.ones(end, dtype=bool)
         written = (end_with_feeds(self._text, comments) if len(comments) else view.copy())[:end]
         for starts, stops in ((tokens.begins, tokens.first), (tokens.last, tokens.ends)):
-            is_kept[list_places(starts, stops)] = False
-        escapes = self._find_within(tokens.take(~tokens.is_comment))
+            is_wide = stops > starts
+            is_kept[list_places(starts[is_wide], stops[is_wide])] = False
+        escapes = self._find_within(tokens.take(~tokens.is_comment) if len(comments) else tokens)
         is_doubled = view[escapes + 1] == ord(quote or "\n")  # which nothing escapes
         written[escapes[is_doubled]] = view[escapes[is_doubled] + 1]
         is_kept[escapes[~is_doubled]] = False
-        bare = tokens.take(tokens.is_bare)
-        places = np.stack([bare.begins, bare.ends], axis=1).ravel()
+        places = np.stack([tokens.begins[tokens.is_bare], tokens.ends[tokens.is_bare]], axis=1).ravel()
         if not len(places) or not quote:
             return written[is_kept].tobytes()
         return put_in(written[is_kept], places - Marks(~is_kept).count_before(places), quote.encode())
@@ -258,16 +260,13 @@ class _Text:
 
     def _find_bare(self, begins: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return whether fields without quotes have an escape before a delimiter or a quote, and where each ends."""
-        view, size = self._view, len(self._view)
-        if not len(self._escapes):
-            return np.zeros(len(begins), dtype=bool), begins
-        ends = NextPlaces(self._is_bare_end).find(begins)
-        is_special, is_dangling = np.zeros((2, size), dtype=bool)
-        is_special[self._escapes[view[self._escapes + 1] != ord(self._quoting.escape)]] = True
-        is_dangling[self._dangling] = True
-        specials, odd = Marks(is_special), Marks(is_dangling | self._is_quote)
-        is_bare = specials.count_before(ends) > specials.count_before(begins)
-        return is_bare & (odd.count_before(ends) == odd.count_before(begins)), ends
+        view, size, ends = self._view, len(self._view), NextPlaces(self._is_bare_end).find(begins)
+        is_special, is_odd = mark(self._escapes[view[self._escapes + 1] != ord(self._quoting.escape)], size), self._is_quote
+        if len(self._dangling):
+            is_odd = is_odd | mark(self._dangling, size)
+        is_bare = NextPlaces(is_special).find(begins) < ends
+        is_bare &= NextPlaces(is_odd).find(begins) >= ends
+        return is_bare, ends
 
     def _begin_lines(self, places: np.ndarray) -> np.ndarray:
         return np.asarray(are_of(_LINE_ENDS, self._view[places - 1]) | (places == 0))
