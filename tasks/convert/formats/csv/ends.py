@@ -11,7 +11,7 @@ import numpy as np
 from tasks.convert.files.byte_view import ByteView, Marks
 from tasks.convert.formats.csv.header import Head
 from tasks.convert.formats.csv.places import empty_lines, put_in
-from tasks.convert.formats.csv.quotes import are_between, are_of
+from tasks.convert.formats.csv.quotes import are_of
 from tasks.convert.formats.csv.records import BYTES_AWAITED, Records
 from tasks.convert.formats.csv.tokens import Rewritten
 from tasks.convert.formats.csv.totals import Footer
@@ -135,13 +135,11 @@ def _empty_record(head: Head) -> bytes:
 
 def _outside_quotes(cut: ReadCut, head: Head, lines: np.ndarray, *, kept: bool) -> np.ndarray:
     """Return those of the lines that are no part of a record, or each a record without any value."""
-    first, below = cut.records.whole
-    if not len(first):
-        return lines if kept else lines[:0]
+    is_first = cut.records.is_first
     if kept:
-        return np.compress(~are_between(first, below, len(cut.records.lines))[lines], lines)
-    is_alone = np.zeros(len(cut.records.lines), dtype=bool)
-    is_alone[np.compress(below == first + 1, first)] = True
+        return np.compress(is_first[lines], lines)
+    is_alone = is_first & np.append(is_first[1:], True)
+    is_alone[cut.records.unclosed] = False
     return _take_empty(cut, head, np.compress(is_alone[lines], lines))
 
 

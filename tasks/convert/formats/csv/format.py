@@ -30,6 +30,7 @@ from tasks.core.errors import TableError
 
 PIECE_LINES = 128 * 1024  # read quote by quote: each of them takes a hundred bytes and more meanwhile
 _LINE_BYTES = 8
+_JUDGED_BYTES = 256 * 1024
 _PIECES, _LAST_PIECES = 1.25, 2  # of which so many are one: the last records of a file need not be told apart to be cut
 _LATE_ESCAPE = (
     "a backslash before a quote is an escape, which shows only far below the header: above that two backslashes "
@@ -222,12 +223,13 @@ def _copy_lines(text: ByteView, size: int) -> ByteView:
 
 
 def _holds_many_lines(piece: ByteView, head: Head) -> bool:
-    """Return whether each quote of lines that are plain is of a field, and many of them end in one: it takes many times their memory to tell their records."""
+    """Return whether each quote of lines that are plain is of a field, and many of them end in one, to judge by the first: it takes many times their memory to tell their records."""
     quoting = head.dialect.quoting
     if not quoting.is_plain or not quoting.quote or quoting.quote.encode() not in piece:
         return False
-    is_paired = are_paired(piece.to_numpy(), quoting.quote, quoting.delimiter, may_be_open=True)
-    return is_paired and hold_many_lines(piece, quoting.quote)
+    first = _take_lines(piece.to_place(_JUDGED_BYTES), final=False)
+    is_paired = are_paired(first.to_numpy(), quoting.quote, quoting.delimiter, may_be_open=True)
+    return is_paired and hold_many_lines(first, quoting.quote)
 
 
 def _cut_piece(piece: ByteView, head: Head, quoting: Quoting, held: int | None) -> Cut:

@@ -170,7 +170,8 @@ def _may_have_header(block: CsvBlock, values: Mapping[str, pa.ChunkedArray], typ
         repeated = bool(block.quote) or begins or window.find(b"\n" + head.line) >= 0
     else:
         repeated = False
-    has_blanks = len(first) != window.lines and window.has_blank_line
+    # Of lines that are known none between records is blank any more.
+    has_blanks = block.known is None and len(first) != window.lines and window.has_blank_line
     return repeated or has_blanks or (len(values) > 1 and _has_empty_row(list(values.values())))
 
 

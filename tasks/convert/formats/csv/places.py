@@ -12,6 +12,7 @@ from tasks.convert.files.byte_view import ByteView, Marks
 
 _LINE_FEED, _CARRIAGE_RETURN = b"\n\r"
 _FEW_STEPS = 8
+_ENDS = 2  # of a range
 
 
 class NextPlaces:
@@ -34,20 +35,27 @@ class NextPlaces:
         return found
 
     def find_near(self, places: np.ndarray) -> np.ndarray:
-        """Return the same where mostly each of these is one of them."""
-        found = places.copy()
-        others = np.flatnonzero(~self._is_place.take(places, mode="clip"))
-        if len(others):
-            found[others] = self.find(places[others])
+        """Return the same where mostly one of them is a few places further on, or there."""
+        found, others = places.copy(), np.arange(len(places) if len(self._is_place) else 0)
+        for _ in range(_FEW_STEPS):
+            if not len(others := others[~self._are_reached(found[others])]):
+                return found
+            found[others] += 1
+        found[others] = self.find(found[others])
         return found
 
+    def _are_reached(self, places: np.ndarray) -> np.ndarray:
+        """Return which of the places are one of them, or behind all."""
+        return np.asarray(self._is_place.take(places, mode="clip") | (places >= len(self._is_place)))
+
     def are_in(self, first: np.ndarray, below: np.ndarray) -> np.ndarray:
-        """Return whether one of them is in each range, from one place to before another: only where it is not the first place others are looked for."""
-        found: np.ndarray = self._is_place.take(first, mode="clip") & (below > first)
-        others = np.flatnonzero((below - first > 1) & ~found)
+        """Return whether one of them is in each range, from one place to before another: only where it is neither the first nor the last place others are looked for."""
+        found = self._is_place.take(first, mode="clip") | self._is_place.take(below - 1, mode="clip")
+        found &= below > first
+        others = np.flatnonzero((below - first > _ENDS) & ~found)
         if len(others):
             found[others] = self.find(first[others]) < below[others]
-        return found
+        return np.asarray(found)
 
 
 def follow(following: np.ndarray) -> np.ndarray:

@@ -99,6 +99,11 @@ class Records:
         return first, below, stops[below - 1] > starts[first]
 
     @property
+    def is_first(self) -> np.ndarray:
+        """Return of each line whether it is the first of a record, be it broken or blank."""
+        return self._unclosed.is_first
+
+    @property
     def begins(self) -> np.ndarray:
         """Return the line in which each record begins, be it broken."""
         first, _, is_filled = self._grouped

@@ -22,7 +22,6 @@ from tasks.convert.formats.csv.quotes import are_of
 _LINE_FEED, _CARRIAGE_RETURN = b"\n\r"
 _LINE_ENDS = b"\r\n"
 _PIECE_BYTES = 256 * 1024
-_NONE = -1
 
 
 class Quoting(Protocol):
@@ -128,7 +127,7 @@ def _rewrite_piece(
     what begins within another is none.
     """
     text = _Text(piece, quoting)
-    tokens = text.find_tokens(text.find_begins(), may_be_open=may_be_open or not is_last)
+    tokens = text.find_tokens(text.find_fields(), may_be_open=may_be_open or not is_last)
     is_token = tokens.ends > tokens.begins
     steps = np.arange(1, len(is_token) + 1)
     steps[is_token] = Marks.of_places(tokens.begins, len(piece)).count_before(tokens.ends[is_token])
@@ -169,42 +168,51 @@ class _Text:
             self._escapes = escapes[~is_last & are_of(marks, following)]
             self._is_bare_end = self._is_end.copy()
             self._is_quote[self._escapes + 1] = self._is_bare_end[self._escapes + 1] = False
+        self._quotes, self._ends = np.flatnonzero(self._is_quote), np.append(np.flatnonzero(self._is_end), len(view))
 
-    def find_begins(self) -> np.ndarray:
-        """Return where the fields begin that have an escape, or a quote where one may open them, and the comments."""
-        view, quoting, is_odd = self._view, self._quoting, np.zeros(len(self._view), dtype=bool)
-        is_odd[self._escapes] = True
+    def find_fields(self) -> np.ndarray:
+        """Return which fields, by how many ends of one stand above each, have an escape, or a quote where one may open them, or are comments."""
+        view, quoting, ends, is_odd = (
+            self._view,
+            self._quoting,
+            Marks(self._is_end),
+            np.zeros(len(self._ends), dtype=bool),
+        )
+        is_odd[ends.count_before(self._escapes)] = True
         if quoting.quote:
-            quotes = np.flatnonzero(view == ord(quoting.quote))
             before = f"{quoting.delimiter}\r\n".encode() + (b" \t" if quoting.trims else b"")
-            is_odd[quotes[are_of(before, view[quotes - 1]) | (quotes == 0)]] = True
+            may_open = are_of(before, view[self._quotes - 1]) | (self._quotes == 0)
+            is_odd[ends.count_before(self._quotes[may_open])] = True
         if quoting.comment:
             marks = np.flatnonzero(view == ord(quoting.comment))
-            is_odd[marks[self._begin_lines(marks)]] = True
-        ends = np.append(-1, np.flatnonzero(self._is_end))
-        begins = ends.take(Marks(self._is_end).count_before(np.flatnonzero(is_odd))) + 1
-        found: np.ndarray = begins[np.diff(begins, prepend=-1) > 0]
-        return found
+            is_odd[ends.count_before(marks[self._begin_lines(marks)])] = True
+        return np.flatnonzero(is_odd)
 
-    def find_tokens(self, begins: np.ndarray, *, may_be_open: bool) -> _Tokens:
-        """Return what begins at each of the places."""
-        size, first = len(self._view), self._pass_blanks(begins)
-        closing = self._find_closing(first)
-        last = np.where(closing == size, size, closing + 1)
+    def find_tokens(self, fields: np.ndarray, *, may_be_open: bool) -> _Tokens:
+        """Return what begins with each of the fields."""
+        size, begins = len(self._view), np.where(fields > 0, self._ends[fields - 1] + 1, 0)
+        is_comment, opening = self._are_comments(begins), self._pass_blanks(begins)
+        opens, closing = self._find_closing(opening)
+        last = np.minimum(closing + 1, size)
         ends = self._pass_blanks(last)
-        is_quoted = (closing != _NONE) & ((ends == size) | self._is_end[np.minimum(ends, size - 1)])
+        is_quoted = ((ends == size) | self._is_end[np.minimum(ends, size - 1)]) & ~is_comment[opens]
         if not may_be_open or size - 1 in self._dangling[-1:]:
             is_quoted &= closing != size
-        is_comment = self._are_comments(begins)
-        is_quoted &= ~is_comment
-        ends, is_bare = np.where(is_quoted, ends, begins), np.zeros(len(begins), dtype=bool)
-        if len(self._escapes) and len(others := np.flatnonzero(~(is_comment | is_quoted))):
-            is_bare[others], bare_ends = self._find_bare(begins[others])
-            ends[is_bare] = bare_ends[is_bare[others]]
+        quoted, is_bare = opens[is_quoted], np.zeros(len(begins), dtype=bool)
+        tokens = _Tokens(begins, begins.copy(), begins.copy(), begins.copy(), is_comment, is_bare)
+        tokens.first[quoted], tokens.last[quoted], tokens.ends[quoted] = (
+            opening[quoted],
+            last[is_quoted],
+            ends[is_quoted],
+        )
+        if len(self._escapes):
+            others = ~is_comment
+            others[quoted] = False
+            bare, bare_ends = self._find_bare(fields, np.flatnonzero(others))
+            is_bare[bare], tokens.last[bare], tokens.ends[bare] = True, bare_ends, bare_ends
         if is_comment.any():
-            ends[is_comment] = self._find_line_ends(begins[is_comment])
-        last = np.where(is_quoted, last, np.where(is_comment, begins, ends))
-        return _Tokens(begins, np.where(is_quoted, first, begins), last, ends, is_comment, is_bare)
+            tokens.ends[is_comment] = self._find_line_ends(begins[is_comment])
+        return tokens
 
     def rewrite(self, tokens: _Tokens, end: int) -> bytes:
         """Return the bytes before a place with these as plain CSV has them."""
@@ -238,35 +246,32 @@ class _Text:
         is_solid = ~are_of(b" " if self._quoting.delimiter == "\t" else b" \t", self._view)
         return NextPlaces(is_solid).find(places)
 
-    def _find_closing(self, places: np.ndarray) -> np.ndarray:
-        """Return the quote that closes what one opens at each of the places, `size` where none does; -1 where none opens there.
+    def _find_closing(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return at which of the places a quote opens, and the one that closes it, `size` where none does.
 
         Of quotes beside each other two are one of the field: an even number from the one that opens on closes,
         and further on the first odd number.
         """
-        size = len(self._view)
-        found = np.full(len(places), _NONE)
+        size, quotes = len(self._view), self._quotes
         opens = np.flatnonzero((places < size) & self._is_quote[np.minimum(places, size - 1)])
         if not len(opens):
-            return found
-        quotes = np.flatnonzero(self._is_quote)
+            return opens, opens
         is_first = np.diff(quotes, prepend=-2) > 1
         begins = np.flatnonzero(is_first)
         is_odd = np.diff(begins, append=len(quotes)) & 1 == 1
         last = np.append(quotes[np.append(begins[1:], len(quotes)) - 1], size)
         run = (np.cumsum(is_first) - 1)[Marks(self._is_quote).count_before(places[opens])]
-        found[opens] = last[np.where(is_odd[run], NextPlaces(is_odd).find(run + 1), run)]
-        return found
+        return opens, last[np.where(is_odd[run], NextPlaces(is_odd).find(run + 1), run)]
 
-    def _find_bare(self, begins: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return whether fields without quotes have an escape before a delimiter or a quote, and where each ends."""
-        view, size, ends = self._view, len(self._view), NextPlaces(self._is_bare_end).find(begins)
-        is_special, is_odd = mark(self._escapes[view[self._escapes + 1] != ord(self._quoting.escape)], size), self._is_quote
-        if len(self._dangling):
-            is_odd = is_odd | mark(self._dangling, size)
-        is_bare = NextPlaces(is_special).find(begins) < ends
-        is_bare &= NextPlaces(is_odd).find(begins) >= ends
-        return is_bare, ends
+    def _find_bare(self, fields: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return which of some of the fields, without quotes, have an escape before a delimiter or a quote, and where each ends."""
+        first, ends = fields[places], Marks(self._is_end)
+        last = NextPlaces(self._is_bare_end[self._ends[:-1]]).find_near(first)
+        specials = self._escapes[self._view[self._escapes + 1] != ord(self._quoting.escape)]
+        odd = np.concatenate([self._quotes, self._dangling])
+        has_special, has_odd = (mark(ends.count_before(each), len(self._ends)) for each in (specials, odd))
+        is_bare = NextPlaces(has_special).are_in(first, last + 1) & ~NextPlaces(has_odd).are_in(first, last + 1)
+        return places[is_bare], self._ends[last[is_bare]]
 
     def _begin_lines(self, places: np.ndarray) -> np.ndarray:
         return np.asarray(are_of(_LINE_ENDS, self._view[places - 1]) | (places == 0))
