@@ -158,7 +158,7 @@ FORMATS: dict[str, Callable[[int], bytes]] = {
 }
 
 
-JOINED = ("csv.gz", "jsonl", "json", "json.gz")
+JOINED = ("csv.gz", "csv", "jsonl", "json", "json.gz")
 """Of which all are parsed at once; others are parsed by themselves, a hundred in a thread."""
 
 

@@ -55,6 +55,13 @@ KINDS: dict[str, Callable[[int], bytes]] = {
 }
 
 
+LINES = (
+    *("semicolons", "decimal commas", "Latin-1", "UTF-8", "carriage returns"),
+    *("no end of the last line", "a reject"),
+)
+"""Kinds in which each line below the header is a record: these are joined before they are parsed."""
+
+
 def told_of(root: Path, *, at_once: bool, monkeypatch: pytest.MonkeyPatch, **options: Any) -> dict[str, Any]:
     """Return all that a table and what is told of its files has, its files converted together or one by one."""
     monkeypatch.setattr(bundle, "MANY_FILES", COUNT if at_once else 100 * COUNT)
@@ -79,12 +86,14 @@ def test_files_of_an_odd_kind_are_read_at_once(tmp_path: Path, monkeypatch: pyte
         (inbox(tmp_path) / f"{number:02d}.csv").write_bytes(KINDS[kind](number))
     alone = told_of(tmp_path, at_once=False, monkeypatch=monkeypatch)
     counts: Counter[str] = Counter()
-    count_calls(monkeypatch, counts, gathering, "parse_and_release")
+    for name in ("read_small", "parse_and_release"):
+        count_calls(monkeypatch, counts, gathering, name)
 
     together = told_of(tmp_path, at_once=True, monkeypatch=monkeypatch)
 
     assert together == alone
     assert counts["parse_and_release"] == (COUNT if kind == "totals" else 0)  # the note
+    assert counts["read_small"] == (0 if kind in LINES else COUNT)
 
 
 def json_lines(number: int, odd: str, place: int) -> bytes:

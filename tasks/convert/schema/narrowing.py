@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from tasks.config import Column
 from tasks.convert.schema.types import EXACT_IN_FLOAT, TypeName, Types
-from tasks.convert.schema.values import infer_type
+from tasks.convert.schema.values import WORDS, infer_column, infer_type
 
 
 def narrow_types(
@@ -70,3 +70,33 @@ def is_narrowest(name: TypeName, values: pa.ChunkedArray) -> bool:
     if name == "string":
         return infer_type(values) == name
     return True
+
+
+def find_narrower(table: pa.Table, types: Types, edges: Sequence[int], columns: Mapping[str, Column]) -> np.ndarray:
+    """Return of each group of rows, from one edge to before the next, whether a column has a narrower type in it than in all; in doubt of texts it has."""
+    filled = np.flatnonzero(np.diff(edges) > 0)
+    found = np.zeros(len(edges) - 1, dtype=bool)
+    starts = np.asarray(edges)[filled]
+    declared = {name for name, column in columns.items() if column.type is not None}
+    for name, kind in types.items():
+        if kind not in _TOLD or name in declared or name not in table.column_names or not len(filled):
+            continue
+        values = table[name]
+        may_be = pc.fill_null(_TOLD[kind](values), fill_value=True).to_numpy()
+        is_narrower = np.logical_and.reduceat(may_be, starts)
+        is_narrower &= np.logical_or.reduceat(values.is_valid().to_numpy(), starts)
+        for place in filled[is_narrower].tolist() if kind == "string" else ():
+            group = values.slice(edges[place], edges[place + 1] - edges[place])
+            is_narrower[np.searchsorted(filled, place)] = (
+                infer_column(group, ",")[1] != kind or infer_type(group) != kind
+            )
+        found[filled] |= is_narrower
+    return found
+
+
+_MAY_BE_TYPED = rf"(?i)^\s*([+-]?[\d.,]|[+-]?(inf|nan)|({WORDS})\s*$)"
+_TOLD: dict[TypeName, Callable[[pa.ChunkedArray], pa.ChunkedArray]] = {
+    "float": lambda values: pc.equal(pc.floor(values), values),
+    "timestamp": lambda values: pc.equal(pc.floor_temporal(values, unit="day"), values),
+    "string": lambda values: pc.match_substring_regex(values, _MAY_BE_TYPED),
+}

@@ -70,8 +70,8 @@ _FIRST_TEXTS = 20
 _NOWHERE = np.empty(0, np.int64)
 _NOT_OF_NUMBERS = ~np.isin(np.arange(256), list(b"+-.0123456789"))  # what begins no whole number, however it is written
 # What every number, time, truth or null begins with: one text that does not is proof of a column of texts.
-_WORDS = "|".join(map(re.escape, ["true", "false", *NULL_TEXTS]))
-MAY_BE_TYPED = re.compile(rf"\s*+([+-]?[\d.]|[+-]?(?:inf|nan)|({_WORDS})\s*+$)", re.IGNORECASE)
+WORDS = "|".join(map(re.escape, ["true", "false", *NULL_TEXTS]))
+MAY_BE_TYPED = re.compile(rf"\s*+([+-]?[\d.]|[+-]?(?:inf|nan)|({WORDS})\s*+$)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

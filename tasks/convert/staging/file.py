@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Executor, wait
-from contextlib import aclosing, contextmanager, nullcontext, suppress
+from contextlib import aclosing, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -31,6 +31,7 @@ from tasks.convert.staging.context import (
     add_taken,
 )
 from tasks.convert.staging.reasons import most_common
+from tasks.convert.staging.unchanged import check_unchanged, content_digest, told_failures
 from tasks.core.errors import TableError
 from tasks.core.escaping import count
 from tasks.raw.files import fetch_again
@@ -233,7 +234,7 @@ def _feed_whole(
     """Return the blocks of a file for which there is room as a whole, which are to be made; none where there is not, or it is damaged."""
     room = opened.room
     if _is_plain(file):
-        with _told_failures(), Path(file.path).open("rb") as plain:
+        with told_failures(), Path(file.path).open("rb") as plain:
             received = plain.readinto(room)
         progress.digest = xxhash.xxh3_128_hexdigest(room[:received])
     else:
@@ -336,7 +337,7 @@ async def _read_bytes(
 async def _read_plain(path: Path, progress: Progress, cutter: RecordSplitter) -> AsyncIterator[tuple[int, bool]]:
     """Do the same with the bytes as they stand in the file."""
     digest = xxhash.xxh3_128()
-    with _told_failures():
+    with told_failures():
         async with aiofiles.open(path, "rb") as file:
             more = True
             while more:
@@ -346,45 +347,6 @@ async def _read_plain(path: Path, progress: Progress, cutter: RecordSplitter) ->
                 digest.update(room[:received])
                 progress.digest = digest.hexdigest()
                 yield received, not more
-
-
-@contextmanager
-def _told_failures() -> Iterator[None]:
-    """Raise a TableError where a file cannot be read."""
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise TableError("is gone since it was listed; run again") from error
-    except OSError as error:
-        raise TableError(f"cannot be read ({error.strerror}); check the file and its permissions") from error
-
-
-def content_digest(file: InputFile) -> str:
-    """Return what tells a file's content: its hash, or what a remote store knows it by."""
-    if not isinstance(file.path, Path):
-        return file.version
-    digest = xxhash.xxh3_128()
-    with _told_failures(), file.path.open("rb") if file.piece is None else file.piece.open() as stream:
-        while data := stream.read(BLOCK_BYTES):
-            digest.update(data)
-    return digest.hexdigest()
-
-
-def check_unchanged(file: InputFile) -> None:
-    """Raise where a file is no longer as it was listed.
-
-    Raises:
-        TableError: it is gone, or another one.
-
-    """
-    if not isinstance(file.path, Path) or file.piece is not None:  # no pack is written to
-        return
-    try:
-        status = file.path.stat()
-    except FileNotFoundError as error:
-        raise TableError("is gone since it was listed; run again") from error
-    if (status.st_size, status.st_mtime_ns) != (file.size, file.mtime_ns):
-        raise TableError("changed while it was read; run again when it is whole")
 
 
 def _judge(guess: Guess, written: Sequence[BlockResult]) -> Guess:

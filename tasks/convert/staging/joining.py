@@ -17,31 +17,28 @@ import xxhash
 
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.files.opening import DamagedError, Stream, suffixes
-from tasks.convert.formats.csv.dialect import RECORDS
 from tasks.convert.formats.csv.format import Csv, typed_later
-from tasks.convert.formats.csv.header import Head, read_head
+from tasks.convert.formats.csv.header import Head
 from tasks.convert.formats.csv.parse import CsvBlock
-from tasks.convert.formats.csv.together import line_without_values
-from tasks.convert.formats.csv.totals import find_totals
-from tasks.convert.formats.format import ByteBlock, Place, WholeFormat
+from tasks.convert.formats.format import ByteBlock, FileFormat, Place, WholeFormat
 from tasks.convert.formats.json.document import Json, parse_as_lines, write_as_lines
 from tasks.convert.formats.json.jsonl import Jsonl, parse_lines, warn_of_cut_off
 from tasks.convert.formats.json.lines import JsonBlock
 from tasks.convert.formats.registry import format_of
-from tasks.convert.formats.units import are_units, may_be_units
 from tasks.convert.parts.rejects import SharedRejects
 from tasks.convert.schema.blocks import Guess, Schema, TypedBlock
 from tasks.convert.schema.misfits import NO_MISFITS, sort_misfits
+from tasks.convert.schema.narrowing import find_narrower
 from tasks.convert.staging.block import parse_block, write_block
 from tasks.convert.staging.bundle import BUNDLE_BYTES
 from tasks.convert.staging.context import ConversionContext, ConversionResult, ConvertedFile, InputFile
-from tasks.convert.staging.file import check_unchanged, content_digest
+from tasks.convert.staging.members import decode_plain, has_ends, has_head, read_own_head
 from tasks.convert.staging.reasons import count_reasons, most_common
+from tasks.convert.staging.unchanged import check_unchanged, content_digest
 from tasks.core.bucket.opened import read_ahead
 from tasks.core.errors import TableError
 
 _MOST_BYTES = 4 * 1024 * 1024  # of a file, decompressed
-_ODD = (b'"', b"'", b"\r", b"\0", b"\n\n")
 _BLANK_LINE = re.compile(rb"\n[ \t\v\f\r]*\n|\n[ \t\v\f\r]+\Z|\0")
 
 
@@ -65,12 +62,18 @@ class _Member:
     rows: int
     is_apart: bool = False
     """Whether more, or otherwise, is told of its rejects where it is read by itself."""
+    encoding: str = "utf-8"
+
+    @property
+    def is_plain(self) -> bool:
+        """Return whether its lines are ASCII, and end with a line feed alone."""
+        return self.body.isascii() and b"\r" not in self.body
 
 
 def join_files(
     files: Sequence[InputFile], plan: ConversionContext, part: str
 ) -> tuple[ConversionResult | None, list[InputFile]]:
-    """Stage the part of the files that are alike; return also those that are not, to be parsed one by one."""
+    """Stage the parts of the files that are alike; return also those that are not, to be parsed one by one."""
     read_ahead(file.path for file in files if isinstance(file.path, str))
     texts: dict[InputFile, _Text] = {}
     left = 2 * BUNDLE_BYTES  # in memory together, whatever compressed files hold
@@ -78,13 +81,33 @@ def join_files(
         if left > 0 and (text := _read(file, plan)) is not None:
             left -= len(text.data)
             texts[file] = text
-    join = {Jsonl: _join_lines, Json: _join_documents}.get(format_of(files[0].name, plan.target.reading), _join_tables)
-    joined = join(texts, plan)
-    if joined is not None and joined.odd:
-        joined = join({file: text for file, text in texts.items() if file not in joined.odd}, plan)
-    if joined is None or joined.odd:
+    results = [
+        _write(joined, texts, plan, f"{part}-{place:04d}" if place else part)
+        for place, joined in enumerate(_join(texts, plan, format_of(files[0].name, plan.target.reading)))
+    ]
+    if not results:
         return None, list(files)
-    members, parsed, guess, misfits, _ = joined
+    converted = tuple(file for result in results for file in result.files)
+    done = {file.name for file in converted}
+    result = ConversionResult(converted, tuple(part for result in results for part in result.parts))
+    return result, [file for file in files if file.name not in done]
+
+
+def _join(texts: _Texts, plan: ConversionContext, kind: type[FileFormat]) -> list[_Joined]:
+    """Return the files that are alike, and apart from them those whose values have narrower types than those of others."""
+    join = {Jsonl: _join_lines, Json: _join_documents}.get(kind, _join_tables)
+    joined = join(texts, plan)
+    if joined is None or not joined.odd | joined.narrower:
+        return [] if joined is None else [joined]
+    narrower = joined.narrower - joined.odd
+    groups = [texts.keys() - joined.odd - narrower, narrower]
+    again = [join({file: texts[file] for file in texts if file in group}, plan) for group in groups if group]
+    return [each for each in again if each is not None and not each.odd | each.narrower]
+
+
+def _write(joined: _Joined, texts: _Texts, plan: ConversionContext, part: str) -> ConversionResult:
+    """Stage the part of files that are alike, and one of their rejects."""
+    members, parsed, guess, misfits, *_ = joined
     rejects, names = SharedRejects(plan.target.staged / "rejects", part, plan.target.source), dict[InputFile, str]()
     for file, found in misfits.items():
         names[file] = rejects.part
@@ -93,6 +116,7 @@ def join_files(
     rows = {m.file.name: m.rows - (len(misfits[m.file]) if m.file in misfits else 0) for m in members}
     written = write_block(replace(parsed, misfits=NO_MISFITS), plan, f"{part}.parquet", rows)
     taken = {name: dict(counts) for name, counts in parsed.taken.items()}  # no texts, but the names of columns
+    guesses = {name: replace(guess, encoding=name) for name in {m.encoding for m in members}} if guess.encoding else {}
     converted = tuple(
         ConvertedFile(
             name=m.file.name,
@@ -103,14 +127,15 @@ def join_files(
             size=m.file.size,
             mtime_ns=m.file.mtime_ns,
             digest=texts[m.file].digest,
+            encoding=m.encoding,
             content=texts[m.file].content,
-            guess=None if plan.target.landed else guess,
+            guess=None if plan.target.landed else guesses.get(m.encoding, guess),
             ctime_ns=m.file.ctime_ns,
             taken=taken,
         )
         for m in members
     )
-    return ConversionResult(converted, written.parts), [file for file in files if file.name not in rows]
+    return ConversionResult(converted, written.parts)
 
 
 class _Joined(NamedTuple):
@@ -121,24 +146,55 @@ class _Joined(NamedTuple):
     guess: Guess
     misfits: Mapping[InputFile, pa.Table]
     odd: frozenset[InputFile]
+    narrower: frozenset[InputFile] = frozenset()
+    """Of which a column has a narrower type than all of its values together."""
 
 
 def _join_tables(texts: _Texts, plan: ConversionContext) -> _Joined | None:
     """Return the files of CSV that begin with the header of the first, and the rows of all; None where they have none in common."""
-    first_lines = (text.data[: text.data.find(b"\n") + 1] for text in texts.values())
+    decoded = {file: decode_plain(text.data) for file, text in texts.items() if Csv.find_other(text.data) is None}
+    plain = {file: each for file, each in decoded.items() if each is not None}
+    first_lines = (data[: data.find(b"\n") + 1] for data, _ in plain.values())
     header = next(filter(bytes.strip, first_lines), b"")  # one without an end may be the beginning of another's
-    found = (_take_table(file, text.data, header) for file, text in texts.items())
-    members = [member for member in found if member is not None]
+    members = [
+        _take(file, data[len(header) :], encoding)
+        for file, (data, encoding) in plain.items()
+        if data.startswith(header)
+    ]
     head = _read_head(members, header, plan) if members else None
     if head is None or plan.target.find_missing(head.names):
         return None
-    dialect = head.dialect
-    valueless = line_without_values(dialect.delimiter, dialect.quote)  # below one the header of another table may be
-    members = [m for m in members if not _has_ends(m, head, plan) and not valueless.search(m.body)]
+
+    def is_sure(member: _Member) -> bool:
+        return has_head(member.file.name, plain[member.file][0], head, plan)
+
+    members = [m for m in members if not has_ends(m.body, head, plan)]
+    if head.dialect.delimiter != ",":  # else the header, and that all rows have its fields, tells mostly enough
+        members = [m for m in members if is_sure(m)]
+    if not members:
+        return None
     data = b"".join(member.body for member in members)
     parsed = parse_block(typed_later(CsvBlock(ByteView.of(data), head, 2)), plan)
-    guess = head.guess(format_of(next(iter(texts)).name, plan.target.reading).suffixes[0])
-    return _told(members, parsed, guess, Place(2, len(header))) if members else None
+    if parsed.points:
+        return None
+    guess = head.guess(format_of(members[0].file.name, plan.target.reading).suffixes[0])
+    told = _told(members, parsed, guess, Place(2, len(header)))
+    if told is None:
+        return None
+    odd = frozenset(
+        m.file for m in members if m.file in told.misfits and (m.encoding != "utf-8" or not is_sure(m))
+    )  # where a byte of a reject stands is not known of others
+    narrower = frozenset() if plan.wanted is not None else _find_narrower(members, told, plan)
+    return told._replace(odd=told.odd | odd, narrower=narrower)
+
+
+def _find_narrower(members: Sequence[_Member], told: _Joined, plan: ConversionContext) -> frozenset[InputFile]:
+    rows = [m.rows - (len(told.misfits[m.file]) if m.file in told.misfits else 0) for m in members]
+    edges = np.cumsum([0, *rows]).tolist()
+    found = find_narrower(told.parsed.table, told.parsed.types, edges, plan.target.columns)
+    odd = (members[place] for place in np.flatnonzero(found).tolist())
+    is_plain = told.guess.delimiter == ","  # of plain files without rejects the types are those of all
+    return frozenset(m.file for m in odd if not is_plain or m.file in told.misfits or not m.is_plain)
 
 
 def _join_lines(texts: _Texts, plan: ConversionContext) -> _Joined | None:
@@ -212,27 +268,12 @@ def _told(members: Sequence[_Member], parsed: TypedBlock, guess: Guess, first: P
 
 
 def _read_head(members: Sequence[_Member], header: bytes, plan: ConversionContext) -> Head | None:
-    """Return the head that all members have; None where it is more than a line, or each file's values tell some of it."""
-    target = plan.target
-    suffix = format_of(members[0].file.name, target.reading).suffixes[0]
-    text = ByteView.of(header + max(members, key=lambda member: member.rows).body)  # of one without rows little is told
-    head = read_head(text, target.reading, suffix, target.naming.rename, target.header_names)
-    if not head.names or head.size != len(header):
-        return None
-    if head.dialect.warnings or (head.dialect.delimiter != "," and target.reading.decimal is None):
+    """Return the head that all members have; None where it is more than a line, or more is to be told of it."""
+    most = max(members, key=lambda member: member.rows)  # of one without rows little is told
+    head = read_own_head(most.file.name, header + most.body, plan)
+    if not head.names or head.size != len(header) or head.dialect.warnings or head.dialect.doubts:
         return None
     return head
-
-
-def _has_ends(member: _Member, head: Head, plan: ConversionContext) -> bool:
-    """Return whether the first row of a file may be one of units, or the last one of totals."""
-    if find_totals(ByteView.of(member.body), head, plan.target.columns):
-        return True
-    first, *below = member.body.decode().split("\n", RECORDS)[: RECORDS - 1]
-    delimiter = head.dialect.delimiter
-    if plan.target.reading.units_row is False or not head.fields or not may_be_units(first.split(delimiter)):
-        return False
-    return are_units(first.split(delimiter), [line.split(delimiter) for line in filter(None, below)][:-1])
 
 
 def _read(file: InputFile, plan: ConversionContext) -> _Text | None:
@@ -256,13 +297,6 @@ def _read(file: InputFile, plan: ConversionContext) -> _Text | None:
     return _Text(data, digest, content if is_known_by_content else "")
 
 
-def _take_table(file: InputFile, data: bytes, header: bytes) -> _Member | None:
-    """Return a file of CSV that begins with `header` and holds nothing that a line may not."""
-    if not data.startswith(header) or not data.isascii() or any(odd in data for odd in _ODD):
-        return None
-    return _take(file, data[len(header) :]) if Csv.find_other(data) is None else None
-
-
 def _take_lines(file: InputFile, lines: bytes) -> _Member | None:
     """Return a file that is, or whose records are, lines of JSON without a blank one, and as many as were landed."""
     if (lines and not lines.startswith((b"{", b"["))) or _BLANK_LINE.search(lines):
@@ -271,7 +305,7 @@ def _take_lines(file: InputFile, lines: bytes) -> _Member | None:
     return member if file.rows in (None, member.rows) else None
 
 
-def _take(file: InputFile, body: bytes) -> _Member:
+def _take(file: InputFile, body: bytes, encoding: str = "utf-8") -> _Member:
     if body and not body.endswith(b"\n"):
         body += b"\n"
-    return _Member(file, body, ByteView.of(body).lines)
+    return _Member(file, body, ByteView.of(body).lines, encoding=encoding)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tasks.config import FilesSource
 from tasks.convert.staging.context import InputFile
-from tasks.convert.staging.file import content_digest
+from tasks.convert.staging.unchanged import content_digest
 from tasks.convert.table.job import TableJob
 from tasks.convert.table.manifest import (
     TableManifest,
