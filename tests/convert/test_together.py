@@ -57,7 +57,7 @@ KINDS: dict[str, Callable[[int], bytes]] = {
 
 LINES = (
     *("semicolons", "decimal commas", "Latin-1", "UTF-8", "carriage returns"),
-    *("no end of the last line", "a reject"),
+    *("no end of the last line", "a reject", "a title", "units"),
 )
 """Kinds in which each line below the header is a record: these are joined before they are parsed."""
 
@@ -225,3 +225,26 @@ def test_a_damaged_part_of_rejects_is_made_again_of_all_of_its_files(
 
     assert (table.files_read, rejected(tmp_path)) == (COUNT, before)
     assert counts["is_reject_intact"] <= 2
+
+
+def test_the_rows_of_a_file_with_rejects_tell_its_delimiter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They may tell another than that of the files it would be joined with: its rejects would be rows."""
+    for number in range(COUNT):
+        text = "a,b\n" + ("x;y\n1;2\n3;4\n5;6\n" if number == 5 else f"{number},2\n" * 9)
+        (inbox(tmp_path) / f"{number:02d}.csv").write_text(text)
+    alone = told_of(tmp_path, at_once=False, monkeypatch=monkeypatch)
+
+    assert told_of(tmp_path, at_once=True, monkeypatch=monkeypatch) == alone
+
+
+def test_a_type_that_one_file_widens_goes_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Joined with it the others were texts still when it had been mended."""
+    monkeypatch.setattr(bundle, "MANY_FILES", COUNT)
+    for number in range(COUNT):
+        (inbox(tmp_path) / f"{number:02d}.csv").write_text("a;b\nx;1\n" if number == 5 else f"a;b\n{number};1.5\n")
+    first = make_table(tmp_path, files_source())
+    (tmp_path / "inbox" / "05.csv").write_text("a;b\n5;1\n")
+
+    second = make_table(tmp_path, files_source())
+
+    assert (dict(first.types), dict(second.types)) == ({"a": "string", "b": "float"}, {"a": "int", "b": "float"})

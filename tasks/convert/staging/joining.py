@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
@@ -20,6 +20,7 @@ from tasks.convert.files.opening import DamagedError, Stream, suffixes
 from tasks.convert.formats.csv.format import Csv, typed_later
 from tasks.convert.formats.csv.header import Head
 from tasks.convert.formats.csv.parse import CsvBlock
+from tasks.convert.formats.csv.together import kind_of_head
 from tasks.convert.formats.format import ByteBlock, FileFormat, Place, WholeFormat
 from tasks.convert.formats.json.document import Json, parse_as_lines, write_as_lines
 from tasks.convert.formats.json.jsonl import Jsonl, parse_lines, warn_of_cut_off
@@ -32,7 +33,7 @@ from tasks.convert.schema.narrowing import find_narrower
 from tasks.convert.staging.block import parse_block, write_block
 from tasks.convert.staging.bundle import BUNDLE_BYTES
 from tasks.convert.staging.context import ConversionContext, ConversionResult, ConvertedFile, InputFile
-from tasks.convert.staging.members import decode_plain, has_ends, has_head, read_own_head
+from tasks.convert.staging.members import decode_plain, find_own_head, has_ends, has_head, has_totals, read_own_head
 from tasks.convert.staging.reasons import count_reasons, most_common
 from tasks.convert.staging.unchanged import check_unchanged, content_digest
 from tasks.core.bucket.opened import read_ahead
@@ -51,6 +52,7 @@ class _Text(NamedTuple):
 
 
 _Texts = Mapping[InputFile, _Text]
+_Found = tuple[Head | None, Sequence["_Member"]]
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,10 @@ class _Member:
     is_apart: bool = False
     """Whether more, or otherwise, is told of its rejects where it is read by itself."""
     encoding: str = "utf-8"
+    first: Place = Place(1, 0)  # noqa: RUF009 - a tuple in all but its name
+    """Where its first record begins."""
+    guess: Guess | None = None
+    """How it was read, where that is not as the others were."""
 
     @property
     def is_plain(self) -> bool:
@@ -129,7 +135,7 @@ def _write(joined: _Joined, texts: _Texts, plan: ConversionContext, part: str) -
             digest=texts[m.file].digest,
             encoding=m.encoding,
             content=texts[m.file].content,
-            guess=None if plan.target.landed else guesses.get(m.encoding, guess),
+            guess=None if plan.target.landed else m.guess or guesses.get(m.encoding, guess),
             ctime_ns=m.file.ctime_ns,
             taken=taken,
         )
@@ -151,41 +157,60 @@ class _Joined(NamedTuple):
 
 
 def _join_tables(texts: _Texts, plan: ConversionContext) -> _Joined | None:
-    """Return the files of CSV that begin with the header of the first, and the rows of all; None where they have none in common."""
+    """Return the files of CSV that are written alike, and the rows of all; None where there are none."""
     decoded = {file: decode_plain(text.data) for file, text in texts.items() if Csv.find_other(text.data) is None}
     plain = {file: each for file, each in decoded.items() if each is not None}
-    first_lines = (data[: data.find(b"\n") + 1] for data, _ in plain.values())
-    header = next(filter(bytes.strip, first_lines), b"")  # one without an end may be the beginning of another's
-    members = [
-        _take(file, data[len(header) :], encoding)
-        for file, (data, encoding) in plain.items()
-        if data.startswith(header)
-    ]
-    head = _read_head(members, header, plan) if members else None
-    if head is None or plan.target.find_missing(head.names):
-        return None
-
-    def is_sure(member: _Member) -> bool:
-        return has_head(member.file.name, plain[member.file][0], head, plan)
-
-    members = [m for m in members if not has_ends(m.body, head, plan)]
-    if head.dialect.delimiter != ",":  # else the header, and that all rows have its fields, tells mostly enough
-        members = [m for m in members if is_sure(m)]
-    if not members:
+    head, members = _take_below_header(plain, plan)
+    if head is None:
+        head, members = _take_below_heads(plain, plan)
+    if head is None or not members or plan.target.find_missing(head.names):
         return None
     data = b"".join(member.body for member in members)
-    parsed = parse_block(typed_later(CsvBlock(ByteView.of(data), head, 2)), plan)
-    if parsed.points:
-        return None
-    guess = head.guess(format_of(members[0].file.name, plan.target.reading).suffixes[0])
-    told = _told(members, parsed, guess, Place(2, len(header)))
+    parsed = parse_block(typed_later(CsvBlock(ByteView.of(data), head)), plan)
+    told = None if parsed.points else _told(members, parsed, head.guess(_suffix_of(members[0].file, plan)))
     if told is None:
         return None
-    odd = frozenset(
-        m.file for m in members if m.file in told.misfits and (m.encoding != "utf-8" or not is_sure(m))
-    )  # where a byte of a reject stands is not known of others
-    narrower = frozenset() if plan.wanted is not None else _find_narrower(members, told, plan)
-    return told._replace(odd=told.odd | odd, narrower=narrower)
+    # Where a byte of a reject stands is not known but in UTF-8, and its own rows may tell another delimiter.
+    rejected = [m for m in members if m.file in told.misfits]
+    texts_of = {m.file: plain[m.file][0] for m in rejected if m.guess is None}  # else its head is its own
+    doubtful = {file for file, text in texts_of.items() if not has_head(file.name, text, head, plan)}
+    odd = [m for m in rejected if m.encoding != "utf-8" or m.file in doubtful]
+    narrower = frozenset[InputFile]() if plan.wanted is not None else _find_narrower(members, told, plan)
+    return told._replace(odd=told.odd | {m.file for m in odd}, narrower=narrower)
+
+
+def _take_below_header(plain: Mapping[InputFile, tuple[bytes, str]], plan: ConversionContext) -> _Found:
+    """Return the files that begin with the header of the first."""
+    first_lines = (data[: data.find(b"\n") + 1] for data, _ in plain.values())
+    header = next(filter(bytes.strip, first_lines), b"")  # one without an end may be the beginning of another's
+    below = [(file, data, encoding) for file, (data, encoding) in plain.items() if data.startswith(header)]
+    place = Place(2, len(header))
+    members = [replace(_take(file, data[len(header) :]), encoding=name, first=place) for file, data, name in below]
+    head = _read_head(members, header, plan) if members else None
+    if head is None:
+        return None, ()
+    members = [m for m in members if not has_ends(m.body, head, plan)]
+    if head.dialect.delimiter != ",":  # else the header, and that all rows have its fields, tells mostly enough
+        members = [m for m in members if has_head(m.file.name, plain[m.file][0], head, plan)]
+    return head, members
+
+
+def _take_below_heads(plain: Mapping[InputFile, tuple[bytes, str]], plan: ConversionContext) -> _Found:
+    """Return the files whose heads are alike, but for titles and units: the kind that comes most often."""
+    alike: dict[Hashable, list[tuple[Head, _Member]]] = {}
+    for file, (data, encoding) in plain.items():
+        head = find_own_head(file.name, data, plan)
+        if head is not None and not has_totals(data[head.size :], head, plan):
+            guess = head.guess(_suffix_of(file, plan), encoding)
+            place = Place(head.lines + 1, head.size)
+            member = replace(_take(file, data[head.size :]), encoding=encoding, first=place, guess=guess)
+            alike.setdefault(kind_of_head(head), []).append((head, member))
+    most = max(alike.values(), key=len, default=[])
+    return (most[0][0], [member for _, member in most]) if most else (None, ())
+
+
+def _suffix_of(file: InputFile, plan: ConversionContext) -> str:
+    return format_of(file.name, plan.target.reading).suffixes[0]
 
 
 def _find_narrower(members: Sequence[_Member], told: _Joined, plan: ConversionContext) -> frozenset[InputFile]:
@@ -239,20 +264,22 @@ def _parse_lines(
     except RecursionError:  # which one is nested too deeply is told by reading each
         return None
     plan.order.begin(members[0].file.name, parsed.types)
-    return _told(members, parsed, guess, Place(1, 0))
+    return _told(members, parsed, guess)
 
 
-def _told(members: Sequence[_Member], parsed: TypedBlock, guess: Guess, first: Place) -> _Joined | None:
-    """Return the rows of all members, whose records begin at a place each, and in which line of their file each stands; None where they are not as many as lines."""
+def _told(members: Sequence[_Member], parsed: TypedBlock, guess: Guess) -> _Joined | None:
+    """Return the rows of all members, and in which line of its file each stands; None where they are not as many as lines."""
     if parsed.received != sum(member.rows for member in members):
         return None
     misfits = sort_misfits(parsed.misfits)
-    lines = misfits["line"].to_numpy() - first.line
+    lines = misfits["line"].to_numpy() - 1
     begins = np.cumsum([0, *(member.rows for member in members)])
-    bytes_above = np.cumsum([0, *(len(member.body) for member in members)])[:-1] - (first.byte or 0)
+    starts = np.cumsum([0, *(len(member.body) for member in members)])
     places = np.searchsorted(begins[1:], lines, side="right")
-    told = misfits.set_column(0, "line", pa.array(lines - begins[places] + first.line))
-    offsets = pc.subtract(misfits["byte_offset"], pa.array(bytes_above[places]))
+    moved = begins[:-1] - [member.first.line for member in members]
+    told = misfits.set_column(0, "line", pa.array(lines - moved[places]))
+    moved_bytes = starts[:-1] - [member.first.byte or 0 for member in members]
+    offsets = pc.subtract(misfits["byte_offset"], pa.array(moved_bytes[places]))
     told = told.set_column(told.column_names.index("byte_offset"), "byte_offset", offsets)
     edges = np.searchsorted(places, np.arange(len(members) + 1)).tolist()
     own = {
@@ -262,7 +289,7 @@ def _told(members: Sequence[_Member], parsed: TypedBlock, guess: Guess, first: P
     }
     odd = frozenset(member.file for member in members if member.file in own and (parsed.warnings or member.is_apart))
     if parsed.lines is not None and not odd:
-        numbers = [line for member in members for line in range(first.line, first.line + member.rows)]
+        numbers = [line for m in members for line in range(m.first.line, m.first.line + m.rows)]
         parsed = replace(parsed, lines=np.delete(np.array(numbers), lines).tolist())
     return _Joined(members, parsed, guess, own, odd)
 
@@ -305,7 +332,7 @@ def _take_lines(file: InputFile, lines: bytes) -> _Member | None:
     return member if file.rows in (None, member.rows) else None
 
 
-def _take(file: InputFile, body: bytes, encoding: str = "utf-8") -> _Member:
+def _take(file: InputFile, body: bytes) -> _Member:
     if body and not body.endswith(b"\n"):
         body += b"\n"
-    return _Member(file, body, ByteView.of(body).lines, encoding=encoding)
+    return _Member(file, body, ByteView.of(body).lines)

@@ -8,13 +8,14 @@ from tasks.convert.files.byte_view import ByteView
 from tasks.convert.files.encoding import Transcoder, detect_encoding
 from tasks.convert.formats.csv.dialect import RECORDS
 from tasks.convert.formats.csv.header import Head, read_head
-from tasks.convert.formats.csv.together import line_without_values
+from tasks.convert.formats.csv.together import kind_of_head, line_without_values
 from tasks.convert.formats.csv.totals import find_totals
 from tasks.convert.formats.registry import format_of
 from tasks.convert.formats.units import are_units, may_be_units
 from tasks.convert.staging.context import ConversionContext
+from tasks.core.errors import TableError
 
-_ODD = (b'"', b"'", b"\0", b"\n\n", b"\n\r\n", b"\xef\xbb\xbf", b"\xff")
+_ODD = (b'"', b"'", b"\0", b"\xef\xbb\xbf", b"\xff")
 _MAY_BE_THOUSANDS = re.compile(rb"\d\.\d{3}(?!\d)")
 
 
@@ -43,19 +44,34 @@ def read_own_head(name: str, text: bytes, plan: ConversionContext) -> Head:
 
 def has_head(name: str, text: bytes, head: Head, plan: ConversionContext) -> bool:
     """Return whether a file is written as others with this head, whatever its values tell."""
-    own, dialect = read_own_head(name, text, plan), head.dialect
-    if own != head or own.warnings or own.dialect.doubts or own.dialect.is_decided != dialect.is_decided:
+    own = find_own_head(name, text, plan)
+    if own is None or kind_of_head(own) != kind_of_head(head):
         return False
-    return dialect.is_decided or not _MAY_BE_THOUSANDS.search(text)
+    return (own.size, own.lines, own.units) == (head.size, head.lines, head.units)
+
+
+def find_own_head(name: str, text: bytes, plan: ConversionContext) -> Head | None:
+    """Return the head of a file of which nothing more is to be told, and that says how its decimals are written; else None."""
+    try:
+        head = read_own_head(name, text, plan)
+    except TableError:  # which is told where the file is read by itself
+        return None
+    if len(head.names) < 2 or head.warnings or head.dialect.doubts or not head.dialect.quoting.is_plain:  # noqa: PLR2004 - of one column the values tell what is the header again
+        return None
+    return head if head.dialect.is_decided or not _MAY_BE_THOUSANDS.search(text) else None
+
+
+def has_totals(body: bytes, head: Head, plan: ConversionContext) -> bool:
+    """Return whether the last row of a file may be one of totals, or any has no value: below it the header of another table may be."""
+    without_values = line_without_values(head.dialect.delimiter, head.dialect.quote)
+    return bool(without_values.search(body) or find_totals(ByteView.of(body), head, plan.target.columns))
 
 
 def has_ends(body: bytes, head: Head, plan: ConversionContext) -> bool:
-    """Return whether the first row of a file may be one of units, the last one of totals, or any without a value: below it the header of another table may be."""
+    """Return whether the same is so, or the first row may be one of units."""
+    if has_totals(body, head, plan):
+        return True
     dialect = head.dialect
-    if line_without_values(dialect.delimiter, dialect.quote).search(body):
-        return True
-    if find_totals(ByteView.of(body), head, plan.target.columns):
-        return True
     first, *below = body.decode().replace("\r\n", "\n").split("\n", RECORDS)[: RECORDS - 1]
     if plan.target.reading.units_row is False or not head.fields or not may_be_units(first.split(dialect.delimiter)):
         return False

@@ -36,7 +36,7 @@ def parse_together(blocks: Sequence[CsvBlock], schema: Schema) -> list[TypedBloc
     found: list[TypedBlock | None] = [None] * len(blocks)
     alike: dict[Hashable, list[int]] = {}
     for place, block in enumerate(blocks):
-        alike.setdefault(_kind_of(block.head), []).append(place)
+        alike.setdefault(kind_of_head(block.head), []).append(place)
     waiting = [(places, schema) for places in alike.values()]
     anew = replace(schema, guess=None)  # of others the first may have told what is none of these
     while waiting:
@@ -53,7 +53,7 @@ def parse_together(blocks: Sequence[CsvBlock], schema: Schema) -> list[TypedBloc
     return found
 
 
-def _kind_of(head: Head) -> Hashable:
+def kind_of_head(head: Head) -> Hashable:
     """Return what the records of files are read by: what stands above their headers differs."""
     return replace(head.dialect, above=0, title=""), head.dialect.is_decided, head.names, head.fields, head.line
 
