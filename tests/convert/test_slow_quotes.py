@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from pathlib import Path
-from types import FrameType
+from types import FrameType, ModuleType
 from typing import Any
 
 import pyarrow as pa
@@ -17,8 +17,9 @@ from tasks.config import Reading
 from tasks.convert.files.byte_view import BufferPool
 from tasks.convert.formats.csv import format as csv_format
 from tasks.convert.formats.csv import reader as csv_reader
-from tasks.convert.formats.csv import records, spans
+from tasks.convert.formats.csv import records, spans, tokens
 from tasks.convert.formats.csv.format import Csv
+from tasks.convert.formats.csv.line_quotes import LineQuotes
 from tasks.convert.formats.splitter import RecordSplitter
 from tasks.convert.schema.blocks import RawBlock, Schema
 from tasks.convert.schema.target import TableTarget
@@ -279,3 +280,54 @@ def test_no_record_is_read_for_lines_that_are_none_as_is_declared(
 
     assert table.rows_table >= len(rows[::3])
     assert counts["Span"] < ROWS // 3
+
+
+def count_bytes(monkeypatch: pytest.MonkeyPatch, counts: Counter[str], owner: ModuleType | type, name: str) -> None:
+    """Count the bytes, or lines, of the first argument of each call."""
+    told = getattr(owner, name)
+
+    def counted(first: Any, *rest: Any, **options: Any) -> Any:
+        counts[name] += len(first)
+        return told(first, *rest, **options)
+
+    monkeypatch.setattr(owner, name, counted)
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "rows", "read", "most"),
+    [
+        (tokens, "_rewrite_piece", [OPEN, PLAIN, f"{PLAIN}\n# it's"], {"comment": "#"}, 1.3),
+        (csv_format, "are_paired", [TWO, f"{TWO},x", f"{TWO},x"], {}, 1.3),
+        (LineQuotes, "read", ['"{n},a\\,b,{n}', "{n},a\\,b,{n}", "{n},a\\,b,{n}"], {"escape": "\\"}, 0.01),
+        (spans, "find_quoted", [OPEN, PLAIN, f"{PLAIN}\n"], {"skip_blank": False}, 1.3),
+    ],
+)
+def test_no_piece_of_a_block_is_gone_through_for_another(
+    monkeypatch: pytest.MonkeyPatch,
+    owner: ModuleType | type,
+    name: str,
+    rows: list[str],
+    read: dict[str, Any],
+    most: float,
+) -> None:
+    """Each is rewritten, and its quotes looked at, once, wherever a block ends; no line is read quote by quote for a record that is open below it."""
+    counts: Counter[str] = Counter()
+    monkeypatch.setattr(csv_format, "PIECE_LINES", 256)
+    lines = [rows[n % len(rows)].replace("{n}", f"{n:04}") for n in range(2 * MANY)]
+    data = "\n".join(["u,v,w", *lines, ""]).encode()
+    reading = Reading.model_validate({"delimiter": ",", "quote": '"', "header": True} | read)
+    splitter = RecordSplitter(Csv(TableTarget("rows", Path(), {}, reading=reading)), BufferPool(), 2**13, len(data))
+    count_bytes(monkeypatch, counts, owner, name)
+
+    while data or splitter.room:
+        received = len(splitter.room)
+        splitter.room[: len(data[:received])] = data[:received]
+        pieces = splitter.feed(len(data[:received]), final=len(data) < received)
+        for block in pieces:
+            assert not isinstance(block, RawBlock)
+            block.parse(Schema())
+        if len(data) < received:
+            break
+        data = data[received:]
+
+    assert counts[name] <= most * len("\n".join(lines))

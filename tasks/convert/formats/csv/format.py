@@ -205,7 +205,8 @@ def cut_records(text: ByteView, head: Head, reading: Reading, *, final: bool) ->
     if piece is not None and (holds_many or quoting is not None):
         cut = _cut_piece(piece, head, quoting or head.dialect.quoting, held)
         if cut.text:
-            return replace(cut, is_followed=True)
+            # Too few others to be a piece wait for those below them: without these a quote of theirs may be open or not.
+            return replace(cut, is_followed=final or len(lines) - len(cut.text) > most * size)
         quoting = _quoting_to_read(lines, head, reading) if is_told else quoting
     cut, views = (Cut(lines, lines), ()) if quoting is None else _cut_lines(lines, head, quoting, final=final)
     return hold_back(cut, head, held, views) if held and not final else cut
