@@ -237,6 +237,21 @@ def test_the_rows_of_a_file_with_rejects_tell_its_delimiter(tmp_path: Path, monk
     assert told_of(tmp_path, at_once=True, monkeypatch=monkeypatch) == alone
 
 
+@pytest.mark.parametrize(
+    ("header", "most", "other"),
+    [("p;q,r", "5,e\n6,f\n7,g\n8,h\n", "6;1,5\n7;2,5\n"), ("a b,c", "1,2\n3,4\n5,6\n", "x,y\ne f,g\n")],
+)
+def test_values_of_a_file_tell_more_than_a_header_that_others_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, header: str, most: str, other: str
+) -> None:
+    """It may be divided otherwise, or have no header: joined with the others its values were others."""
+    for number in range(COUNT):
+        (inbox(tmp_path) / f"{number:02d}.csv").write_text(f"{header}\n{other if number == 5 else most}")
+    alone = told_of(tmp_path, at_once=False, monkeypatch=monkeypatch)
+
+    assert told_of(tmp_path, at_once=True, monkeypatch=monkeypatch) == alone
+
+
 def test_a_type_that_one_file_widens_goes_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Joined with it the others were texts still when it had been mended."""
     monkeypatch.setattr(bundle, "MANY_FILES", COUNT)

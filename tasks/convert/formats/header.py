@@ -20,7 +20,7 @@ _IS_DATE = re.compile(rf"\s*({_DATE})\s*")
 _BLANK, _NO_BLANK = r"[\t-\r\x1c- ]", r"[\x00-\x08\x0e-\x1b!-\x7f]"  # of ASCII what \s and \S are to Python
 _NULLS = frozenset({"", "na", "n/a", "nan", "nat", "null", "none", "<na>", "#n/a", "\\n", "-", "inf", "-inf"})
 _YEAR = re.compile(r"\s*(1[89]|20|21)\d\d\s*")
-_PLAIN_NAME = re.compile(r"(?!(?:na|n/a|nan|nat|null|none|inf)$)[A-Za-z_][\w .()/%-]*", re.IGNORECASE)
+PLAIN_NAME = re.compile(r"(?!(?:na|n/a|nan|nat|null|none|inf)$)[A-Za-z_][\w .()/%-]*", re.IGNORECASE)
 JUDGED_ROWS = 30
 _MOSTLY = 0.8
 _SCALE = 4
@@ -59,7 +59,7 @@ def find_header(
     if declared is not None:
         return Header(above, declared)
     first, below = records[above], records[above + 1 :]
-    if all(map(_PLAIN_NAME.fullmatch, first)) and not any(field in record for record in below for field in first[:2]):
+    if all(map(PLAIN_NAME.fullmatch, first)) and not any(field in record for record in below for field in first[:2]):
         return Header(above, is_found=True)  # as most headers are: to judge them takes longer than the rest
     return Header(above, _judge(first, below, expected) >= 0)
 

@@ -33,7 +33,15 @@ from tasks.convert.schema.narrowing import find_narrower
 from tasks.convert.staging.block import parse_block, write_block
 from tasks.convert.staging.bundle import BUNDLE_BYTES
 from tasks.convert.staging.context import ConversionContext, ConversionResult, ConvertedFile, InputFile
-from tasks.convert.staging.members import decode_plain, find_own_head, has_ends, has_head, has_totals, read_own_head
+from tasks.convert.staging.members import (
+    decode_plain,
+    find_doubtful,
+    find_own_head,
+    has_ends,
+    has_head,
+    has_totals,
+    read_own_head,
+)
 from tasks.convert.staging.reasons import count_reasons, most_common
 from tasks.convert.staging.unchanged import check_unchanged, content_digest
 from tasks.core.bucket.opened import read_ahead
@@ -190,9 +198,12 @@ def _take_below_header(plain: Mapping[InputFile, tuple[bytes, str]], plan: Conve
     if head is None:
         return None, ()
     members = [m for m in members if not has_ends(m.body, head, plan)]
-    if head.dialect.delimiter != ",":  # else the header, and that all rows have its fields, tells mostly enough
-        members = [m for m in members if has_head(m.file.name, plain[m.file][0], head, plan)]
-    return head, members
+    doubtful = find_doubtful(header, head)  # else the header, and that all rows have its fields, tells enough
+    return head, [
+        m
+        for m in members
+        if (doubtful is not None and not doubtful.search(m.body)) or has_head(m.file.name, plain[m.file][0], head, plan)
+    ]
 
 
 def _take_below_heads(plain: Mapping[InputFile, tuple[bytes, str]], plan: ConversionContext) -> _Found:

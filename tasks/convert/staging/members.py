@@ -10,12 +10,14 @@ from tasks.convert.formats.csv.dialect import RECORDS
 from tasks.convert.formats.csv.header import Head, read_head
 from tasks.convert.formats.csv.together import kind_of_head, line_without_values
 from tasks.convert.formats.csv.totals import find_totals
+from tasks.convert.formats.header import PLAIN_NAME
 from tasks.convert.formats.registry import format_of
 from tasks.convert.formats.units import are_units, may_be_units
 from tasks.convert.staging.context import ConversionContext
 from tasks.core.errors import TableError
 
 _ODD = (b'"', b"'", b"\0", b"\xef\xbb\xbf", b"\xff")
+_OTHER_DELIMITERS = (b";", b"\t", b"|")
 _MAY_BE_THOUSANDS = re.compile(rb"\d\.\d{3}(?!\d)")
 
 
@@ -59,6 +61,15 @@ def find_own_head(name: str, text: bytes, plan: ConversionContext) -> Head | Non
     if len(head.names) < 2 or head.warnings or head.dialect.doubts or not head.dialect.quoting.is_plain:  # noqa: PLR2004 - of one column the values tell what is the header again
         return None
     return head if head.dialect.is_decided or not _MAY_BE_THOUSANDS.search(text) else None
+
+
+def find_doubtful(header: bytes, head: Head) -> re.Pattern[bytes] | None:
+    """Return the lines below a header of which any makes it doubtful how the file is divided, or whether that is its header; None where every file is."""
+    others = any(each in header for each in _OTHER_DELIMITERS)
+    if head.dialect.delimiter != "," or others or not all(map(PLAIN_NAME.fullmatch, head.fields)):
+        return None
+    names = b"|".join(re.escape(field).encode() for field in head.fields[:2])
+    return re.compile(rb"(?:^|,)(?:%b)(?:,|\r?$)" % names, re.MULTILINE)
 
 
 def has_totals(body: bytes, head: Head, plan: ConversionContext) -> bool:
