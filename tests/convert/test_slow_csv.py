@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from tasks.convert import tasks as convert_tasks
 from tasks.convert.formats.csv import format as csv_format
 from tasks.convert.formats.csv import parse, quotes, quoting, second, spans
 from tasks.convert.schema import values
@@ -316,3 +317,14 @@ def test_no_row_of_texts_below_a_blank_line_is_judged_by_itself(
 
     assert not judged
     assert not slow
+
+
+def test_what_a_step_frees_is_kept_for_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A conversion has the process keep it, here or by a worker, as both convert units of files."""
+    counts: Counter[str] = Counter()
+    count_calls(monkeypatch, counts, convert_tasks, "keep_freed_memory")
+    (inbox(tmp_path) / "a.csv").write_text("id\n1\n")
+
+    make_table(tmp_path, files_source())
+
+    assert counts["keep_freed_memory"] == 1
