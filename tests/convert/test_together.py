@@ -43,6 +43,7 @@ KINDS: dict[str, Callable[[int], bytes]] = {
     "a byte order mark": lambda n: encoded(lines_of(n), "utf-8-sig"),
     "a title": lambda n: encoded([f"Station {n}", "" if n % 2 else "Hourly values", *lines_of(n)]),
     "a quoted field": lambda n: encoded(with_line(lines_of(n), 2, f'{n},2024-02-01,"a, ""b""",1.5')),
+    "all quoted": lambda n: encoded([f'"{line.replace(",", chr(34) + "," + chr(34))}"' for line in lines_of(n)]),
     "a field of two lines": lambda n: encoded(with_line(lines_of(n), 2, f'{n},2024-02-01,"a\nb",1.5')),
     "carriage returns": lambda n: encoded(lines_of(n), end="\r\n"),
     "units": lambda n: encoded(with_line(lines_of(n), 1, ",,,kg")),
@@ -57,7 +58,7 @@ KINDS: dict[str, Callable[[int], bytes]] = {
 
 LINES = (
     *("semicolons", "decimal commas", "Latin-1", "UTF-8", "carriage returns"),
-    *("no end of the last line", "a reject", "a title", "units"),
+    *("no end of the last line", "a reject", "a title", "units", "a quoted field", "all quoted"),
 )
 """Kinds in which each line below the header is a record: these are joined before they are parsed."""
 
@@ -239,7 +240,12 @@ def test_the_rows_of_a_file_with_rejects_tell_its_delimiter(tmp_path: Path, monk
 
 @pytest.mark.parametrize(
     ("header", "most", "other"),
-    [("p;q,r", "5,e\n6,f\n7,g\n8,h\n", "6;1,5\n7;2,5\n"), ("a b,c", "1,2\n3,4\n5,6\n", "x,y\ne f,g\n")],
+    [
+        ("p;q,r", "5,e\n6,f\n7,g\n8,h\n", "6;1,5\n7;2,5\n"),
+        ("a b,c", "1,2\n3,4\n5,6\n", "x,y\ne f,g\n"),
+        ("a,b", "1,2\n3,4\n5,6\n", '"kg","m/s"\n1,2\n3,4\n5,6\n'),
+        ("a,b", "1,2\n3,4\n5,6\n", '1,"a" b\n3,"x"y"\n'),
+    ],
 )
 def test_values_of_a_file_tell_more_than_a_header_that_others_have(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, header: str, most: str, other: str

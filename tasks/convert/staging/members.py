@@ -8,6 +8,7 @@ from tasks.convert.files.byte_view import ByteView
 from tasks.convert.files.encoding import Transcoder, detect_encoding
 from tasks.convert.formats.csv.dialect import RECORDS
 from tasks.convert.formats.csv.header import Head, read_head
+from tasks.convert.formats.csv.quotes import are_paired
 from tasks.convert.formats.csv.together import kind_of_head, line_without_values
 from tasks.convert.formats.csv.totals import find_totals
 from tasks.convert.formats.header import PLAIN_NAME
@@ -16,7 +17,8 @@ from tasks.convert.formats.units import are_units, may_be_units
 from tasks.convert.staging.context import ConversionContext
 from tasks.core.errors import TableError
 
-_ODD = (b'"', b"'", b"\0", b"\xef\xbb\xbf", b"\xff")
+_ODD = (b"'", b"\0", b"\xef\xbb\xbf", b"\xff")
+_QUOTE = b'"'
 _OTHER_DELIMITERS = (b";", b"\t", b"|")
 _MAY_BE_THOUSANDS = re.compile(rb"\d\.\d{3}(?!\d)")
 
@@ -34,6 +36,8 @@ def decode_plain(data: bytes) -> tuple[bytes, str] | None:
         if len(ByteView.of(data).undecodable):
             return None
     is_odd = any(odd in data for odd in _ODD) or data.count(b"\r") != data.count(b"\r\n")
+    if _QUOTE in data:  # a field of several lines is no line
+        is_odd = is_odd or any(line.count(_QUOTE) % 2 for line in data.split(b"\n"))
     return None if is_odd else (data, encoding)
 
 
@@ -64,18 +68,21 @@ def find_own_head(name: str, text: bytes, plan: ConversionContext) -> Head | Non
 
 
 def find_doubtful(header: bytes, head: Head) -> re.Pattern[bytes] | None:
-    """Return the lines below a header of which any makes it doubtful how the file is divided, or whether that is its header; None where every file is."""
+    """Return what makes it doubtful, below a header, how the file is divided, or whether that is its header: one of its names as a value, or a quote; None where every file is."""
     others = any(each in header for each in _OTHER_DELIMITERS)
     if head.dialect.delimiter != "," or others or not all(map(PLAIN_NAME.fullmatch, head.fields)):
         return None
     names = b"|".join(re.escape(field).encode() for field in head.fields[:2])
-    return re.compile(rb"(?:^|,)(?:%b)(?:,|\r?$)" % names, re.MULTILINE)
+    return re.compile(rb"\"|(?:^|,)(?:%b)(?:,|\r?$)" % names, re.MULTILINE)
 
 
 def has_totals(body: bytes, head: Head, plan: ConversionContext) -> bool:
-    """Return whether the last row of a file may be one of totals, or any has no value: below it the header of another table may be."""
-    without_values = line_without_values(head.dialect.delimiter, head.dialect.quote)
-    return bool(without_values.search(body) or find_totals(ByteView.of(body), head, plan.target.columns))
+    """Return whether the last row of a file may be one of totals, or any has no value, as below it the header of another table may be, or a stray quote."""
+    text, dialect = ByteView.of(body), head.dialect
+    if _QUOTE in body and not (dialect.quote and are_paired(text.to_numpy(), dialect.quote, dialect.delimiter)):
+        return True  # whose records only a reader can tell
+    without_values = line_without_values(dialect.delimiter, dialect.quote)
+    return bool(without_values.search(body) or find_totals(text, head, plan.target.columns))
 
 
 def has_ends(body: bytes, head: Head, plan: ConversionContext) -> bool:
