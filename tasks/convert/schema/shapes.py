@@ -18,6 +18,10 @@ _PLACES = np.random.default_rng(0).random(_LOOKED_AT)
 _MOST_SHAPES = 1_000
 _KEPT = 40
 _CELLS, _COLUMNS = 500_000, 100  # so many are looked at together
+_FIRST, _ALIKE = (
+    4_000,
+    2,
+)  # of so many texts of a column, where more than one in two differ all are looked at as they stand
 _LATE = r"(?:1[3-9]|2\d|3[01])"  # no month
 _DATE_OF_DAY = re.compile(r"\s*\d{1,2}([./-])\d{1,2}\1\d{2,4}(?!\d)")
 _DATE = re.compile(r"\s*\d{1,4}([./-])\d{1,2}\1\d{2,4}(?!\d)")
@@ -65,10 +69,17 @@ def _count_together(columns: Sequence[pa.ChunkedArray]) -> list[dict[str, Shape]
     is_written = _may_be_written(texts, filled, totals)
     if not is_written.all():
         filled = filled.filter(pa.array(np.repeat(is_written, totals)))
-    of_column = np.repeat(np.arange(len(columns)), totals * is_written)
+    if len(columns) == 1 and _are_alike(filled):  # each different text is looked at once
+        alike = filled.dictionary_encode()
+        filled, times = alike.dictionary, np.bincount(alike.indices.to_numpy(), minlength=len(alike.dictionary))
+        of_column = np.zeros(len(filled), np.int64)
+    else:
+        of_column = np.repeat(np.arange(len(columns)), totals * is_written)
+        times = np.ones(len(filled), np.int64)
     is_short = pc.less_equal(pc.binary_length(filled), _MOST_BYTES)
     if not pc.all(is_short).as_py():
-        filled, of_column = filled.filter(is_short), of_column[is_short.to_numpy(zero_copy_only=False)]
+        short = is_short.to_numpy(zero_copy_only=False)
+        filled, of_column, times = filled.filter(is_short), of_column[short], times[short]
     encoded = _shapes_of(filled).dictionary_encode()
     shapes: list[str] = encoded.dictionary.to_pylist()
     if len(shapes) > _MOST_SHAPES:
@@ -77,12 +88,18 @@ def _count_together(columns: Sequence[pa.ChunkedArray]) -> list[dict[str, Shape]
     named = [_RUN.sub(lambda run: "1" * (_LONGEST if len(run[0]) >= _LONGEST else _LONG), shape) for shape in shapes]
     counted: list[dict[str, Shape]] = [{} for _ in columns]
     written: set[str] = set()
-    for number, place, order, shape in _count_each(filled, of_column, encoded, are_written, totals):
+    for number, place, order, shape in _count_each(filled, times, of_column, encoded, are_written, totals):
         name = f"{named[place]}{_ORDERS[order]}"
         add_shape(counted[number], name, shape)
         if are_written[place]:
             written.add(name)
     return [_find_usual(found, total, written) for found, total in zip(counted, totals.tolist(), strict=True)]
+
+
+def _are_alike(texts: pa.StringArray) -> bool:
+    """Return whether many of a column's texts are alike, to judge by the first."""
+    first = texts[:_FIRST]
+    return len(first) == _FIRST and len(first.unique()) * _ALIKE <= _FIRST
 
 
 def _shorten(texts: pa.StringArray) -> pa.StringArray:
@@ -92,18 +109,22 @@ def _shorten(texts: pa.StringArray) -> pa.StringArray:
 
 def _count_each(
     texts: pa.StringArray,
+    times: np.ndarray,
     of_column: np.ndarray,
     shapes: pa.DictionaryArray,
     are_written: np.ndarray,
     totals: np.ndarray,
 ) -> Iterator[tuple[int, int, int, Shape]]:
-    """Yield the column, the number and the order of each shape, and its texts there, in the order in which they are met; of a column with few shapes, most of whose texts are words, none."""
+    """Yield the column, the number and the order of each shape, and its texts there, in the order in which they are met; of a column with few shapes, most of whose texts are words, none.
+
+    `times` is how often each of the texts stands there.
+    """
     places = of_column * len(shapes.dictionary) + shapes.indices.to_numpy()
     met_first = _find_first(places, len(totals) * len(shapes.dictionary))
     codes = places * len(_ORDERS) + _orders_of(texts, shapes)
     first = _find_first(codes, len(met_first) * len(_ORDERS))
     met = np.flatnonzero(first >= 0)
-    counts = np.bincount(codes, minlength=len(first))
+    counts = np.bincount(codes, times, len(first)).astype(np.int64)
     columns, numbers = np.divmod(met // len(_ORDERS), len(shapes.dictionary))
     written = np.bincount(columns, counts[met] * are_written[numbers], len(totals))
     are_words = (np.bincount(columns, minlength=len(totals)) <= _KEPT) & (2 * written < totals)
