@@ -40,6 +40,7 @@ from tasks.convert.staging.members import (
     has_ends,
     has_head,
     has_totals,
+    is_doubted,
     read_own_head,
 )
 from tasks.convert.staging.reasons import count_reasons, most_common
@@ -202,7 +203,8 @@ def _take_below_header(plain: Mapping[InputFile, tuple[bytes, str]], plan: Conve
     return head, [
         m
         for m in members
-        if (doubtful is not None and not doubtful.search(m.body)) or has_head(m.file.name, plain[m.file][0], head, plan)
+        if (doubtful is not None and not is_doubted(m.body, head, doubtful))
+        or has_head(m.file.name, plain[m.file][0], head, plan)
     ]
 
 

@@ -68,12 +68,19 @@ def find_own_head(name: str, text: bytes, plan: ConversionContext) -> Head | Non
 
 
 def find_doubtful(header: bytes, head: Head) -> re.Pattern[bytes] | None:
-    """Return what makes it doubtful, below a header, how the file is divided, or whether that is its header: one of its names as a value, or a quote; None where every file is."""
+    """Return what makes it doubtful, below a header, how the file is divided, or whether that is its header: one of its first names as a value; None where every file is."""
     others = any(each in header for each in _OTHER_DELIMITERS)
     if head.dialect.delimiter != "," or others or not all(map(PLAIN_NAME.fullmatch, head.fields)):
         return None
     names = b"|".join(re.escape(field).encode() for field in head.fields[:2])
-    return re.compile(rb"\"|(?:^|,)(?:%b)(?:,|\r?$)" % names, re.MULTILINE)
+    return re.compile(rb"(?:^|,)(?:%b)(?:,|\r?$)" % names, re.MULTILINE)
+
+
+def is_doubted(body: bytes, head: Head, doubtful: re.Pattern[bytes]) -> bool:
+    """Return whether a file has a quote, or one of the first names of its header as a value."""
+    if _QUOTE in body:
+        return True
+    return any(field.encode() in body for field in head.fields[:2]) and doubtful.search(body) is not None
 
 
 def has_totals(body: bytes, head: Head, plan: ConversionContext) -> bool:
@@ -81,8 +88,12 @@ def has_totals(body: bytes, head: Head, plan: ConversionContext) -> bool:
     text, dialect = ByteView.of(body), head.dialect
     if _QUOTE in body and not (dialect.quote and are_paired(text.to_numpy(), dialect.quote, dialect.delimiter)):
         return True  # whose records only a reader can tell
-    without_values = line_without_values(dialect.delimiter, dialect.quote)
-    return bool(without_values.search(body) or find_totals(text, head, plan.target.columns))
+    begins = f"{dialect.delimiter}{dialect.quote} \t\v\f\r\n".encode()
+    may_be_empty = body[:1] in begins or any(
+        b"\n%c" % each in body for each in begins
+    )  # a tenth of what a pattern costs
+    is_empty = may_be_empty and line_without_values(dialect.delimiter, dialect.quote).search(body)
+    return bool(is_empty or find_totals(text, head, plan.target.columns))
 
 
 def has_ends(body: bytes, head: Head, plan: ConversionContext) -> bool:
