@@ -9,6 +9,7 @@ from typing import Any
 import openpyxl
 import pytest
 
+from tasks.convert.staging.bundle import MANY_FILES
 from tasks.convert.table.state import CommittedTable
 from tasks.core.errors import TableError
 from tests.convert.conftest import files_source, make_table, read_rejects, read_rows, write_files
@@ -70,6 +71,20 @@ def test_the_line_of_a_reject_is_that_of_the_file(tmp_path: Path) -> None:
     table_of(tmp_path, 'Report\n\n"id";name;n\n1;x;2,5\n2;y;3,5\n7;8\n')
 
     assert [(row["line"], row["raw"]) for row in read_rejects(tmp_path)] == [(6, "7;8")]
+
+
+@pytest.mark.parametrize("delimiter", ["§", "\0"])
+@pytest.mark.parametrize("others", [0, MANY_FILES])
+def test_a_first_line_that_names_no_character_of_ascii_is_told(tmp_path: Path, delimiter: str, others: int) -> None:
+    """By the name of its file, be it the first of many that are read together."""
+    write_files(tmp_path, a_csv=f"sep={delimiter}\nid{delimiter}v\n1{delimiter}2\n")
+    for number in range(others):
+        (tmp_path / "inbox" / f"b{number}.csv").write_text(f"id,v\n{number},2\n")
+
+    with pytest.raises(
+        TableError, match=r"^inbox/a\.csv: its first line says that '.*' divides its fields, which is no"
+    ):
+        make_table(tmp_path, files_source())
 
 
 @pytest.mark.parametrize("first", ["sep=;\n", "SEP=;\r\n", '"sep=;"\n', "\ufeffsep=;\n"])

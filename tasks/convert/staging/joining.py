@@ -96,9 +96,12 @@ def join_files(
         if left > 0 and (text := _read(file, plan)) is not None:
             left -= len(text.data)
             texts[file] = text
+    try:
+        found = _join(texts, plan, format_of(files[0].name, plan.target.reading))
+    except TableError:  # of which file it is true is told where each is read by itself
+        found = []
     results = [
-        _write(joined, texts, plan, f"{part}-{place:04d}" if place else part)
-        for place, joined in enumerate(_join(texts, plan, format_of(files[0].name, plan.target.reading)))
+        _write(joined, texts, plan, f"{part}-{place:04d}" if place else part) for place, joined in enumerate(found)
     ]
     if not results:
         return None, list(files)

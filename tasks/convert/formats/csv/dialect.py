@@ -14,6 +14,7 @@ from tasks.convert.formats.csv.quoting import Quoting, detect_escapes, detect_qu
 from tasks.convert.formats.header import NUMBER_OR_DATE, Header, find_header, is_like_rows, warn_of_skipped_row
 from tasks.convert.formats.units import are_units
 from tasks.convert.schema.blocks import EXAMPLE
+from tasks.core.errors import TableError
 
 _DELIMITERS = (",", ";", "\t", "|")
 _RARE_DELIMITERS = (":", None)  # which divide texts and times as well: they are told, and not guessed
@@ -121,6 +122,11 @@ def detect_dialect(
     quote = detect_quote(sample) if reading.quote is None else reading.quote
     begin, named = _lines_to_skip(sample, reading)
     text = "".join(io.StringIO(sample, newline="").readlines()[begin:]) if begin else sample
+    if not delimiter and (named > "\x7f" or named == "\0"):
+        raise TableError(
+            f"its first line says that {named!r} divides its fields, which is no character of ASCII; write it anew with "
+            "another, as ;, in that line too"
+        )
     quoting = Quoting(delimiter or named, quote, comment=reading.comment or "")
     if not quoting.delimiter:
         quoting = replace(quoting, delimiter=_detect_delimiter(text, quoting, reading, expected))
