@@ -296,7 +296,10 @@ def count_bytes(monkeypatch: pytest.MonkeyPatch, counts: Counter[str], owner: Mo
 @pytest.mark.parametrize(
     ("owner", "name", "rows", "read", "most"),
     [
-        (tokens, "_rewrite_piece", [OPEN, PLAIN, f"{PLAIN}\n# it's"], {"comment": "#"}, 1.3),
+        (tokens, "rewrite_bare", [OPEN, PLAIN, f"{PLAIN}\n# it's"], {"comment": "#"}, 1.3),
+        (tokens, "_rewrite_piece", [OPEN, PLAIN, f"{PLAIN}\n# it's"], {"comment": "#"}, 0.1),
+        (tokens, "_rewrite_piece", ['"{n},a\\,b,{n}', "{n},a\\,b,{n}"], {"escape": "\\"}, 0.1),
+        (tokens, "_rewrite_piece", ['"{n},a",{n}', OPEN, f"{PLAIN}\n# it's"], {"comment": "#"}, 1.3),
         (csv_format, "are_paired", [TWO, f"{TWO},x", f"{TWO},x"], {}, 1.3),
         (LineQuotes, "read", ['"{n},a\\,b,{n}', "{n},a\\,b,{n}", "{n},a\\,b,{n}"], {"escape": "\\"}, 0.01),
         (spans, "find_quoted", [OPEN, PLAIN, f"{PLAIN}\n"], {"skip_blank": False}, 1.3),
@@ -310,7 +313,7 @@ def test_no_piece_of_a_block_is_gone_through_for_another(
     read: dict[str, Any],
     most: float,
 ) -> None:
-    """Each is rewritten, and its quotes looked at, once, wherever a block ends; no line is read quote by quote for a record that is open below it."""
+    """Each is rewritten, and its quotes looked at, once, wherever a block ends; where no quote is of a field none is followed. No line is read quote by quote for a record that is open below it."""
     counts: Counter[str] = Counter()
     monkeypatch.setattr(csv_format, "PIECE_LINES", 256)
     lines = [rows[n % len(rows)].replace("{n}", f"{n:04}") for n in range(2 * MANY)]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
 
 import numpy as np
 
 from tasks.convert.files.byte_view import ByteView, Marks, mark
+from tasks.convert.formats.csv.bare import Quoting, may_be_bare, rewrite_bare
 from tasks.convert.formats.csv.places import (
     NextPlaces,
     end_with_feeds,
@@ -22,30 +22,6 @@ from tasks.convert.formats.csv.quotes import are_of
 _LINE_FEED, _CARRIAGE_RETURN = b"\n\r"
 _LINE_ENDS = b"\r\n"
 _PIECE_BYTES = 256 * 1024
-
-
-class Quoting(Protocol):
-    """What separates and quotes fields, as `quoting` has it."""
-
-    @property
-    def delimiter(self) -> str:
-        """Return what separates them."""
-
-    @property
-    def quote(self) -> str:
-        """Return what quotes them, if anything does."""
-
-    @property
-    def escape(self) -> str:
-        """Return what escapes a mark, if anything does."""
-
-    @property
-    def comment(self) -> str:
-        """Return what begins a comment, if anything does."""
-
-    @property
-    def trims(self) -> bool:
-        """Return whether blanks around quotes are no part of a field."""
 
 
 @dataclass(frozen=True)
@@ -105,15 +81,21 @@ def rewrite_tokens(data: ByteView, quoting: Quoting, *, may_be_open: bool) -> Re
     Some lines at a time: memory that is new for each step of a whole block takes more time than the steps.
     """
     pieces, fields, begin, size = list[bytes](), [np.empty((2, 0), np.int64)], 0, _PIECE_BYTES
+    is_bare = may_be_bare(quoting, has_returns=b"\r" in data)
     if b"\r" in data:  # what ends a line above a comment is none of its piece
         size = len(data)
     while begin < len(data):
         rest = data.from_place(begin)
         is_last = len(rest) <= size
         piece = rest if is_last else rest.to_place(rest.rfind(b"\n", size) + 1)
-        rewritten, quoted, taken = _rewrite_piece(piece, quoting, is_last=is_last, may_be_open=may_be_open)
+        bare = rewrite_bare(piece, quoting, is_last=is_last, may_be_open=may_be_open) if is_bare else None
+        if bare is None:
+            is_bare = False  # where one is not, those below mostly are not either
+            rewritten, quoted, taken = _rewrite_piece(piece, quoting, is_last=is_last, may_be_open=may_be_open)
+            fields.append(quoted + begin)
+        else:
+            rewritten, taken = bare
         pieces.append(rewritten)
-        fields.append(quoted + begin)
         begin, size = begin + taken, _PIECE_BYTES if taken else 2 * size
     return Rewritten(ByteView.of(b"".join(pieces)), data, quoting.quote, np.concatenate(fields, axis=1))
 
