@@ -59,8 +59,9 @@ KINDS: dict[str, Callable[[int], bytes]] = {
 LINES = (
     *("semicolons", "decimal commas", "Latin-1", "UTF-8", "carriage returns"),
     *("no end of the last line", "a reject", "a title", "units", "a quoted field", "all quoted"),
+    *("a field of two lines", "a reject below a field of two lines"),
 )
-"""Kinds in which each line below the header is a record: these are joined before they are parsed."""
+"""Kinds whose records can be told apart at once: these are joined before they are parsed."""
 
 
 def told_of(root: Path, *, at_once: bool, monkeypatch: pytest.MonkeyPatch, **options: Any) -> dict[str, Any]:

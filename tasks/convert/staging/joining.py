@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -20,6 +20,7 @@ from tasks.convert.files.opening import DamagedError, Stream, suffixes
 from tasks.convert.formats.csv.format import Csv, typed_later
 from tasks.convert.formats.csv.header import Head
 from tasks.convert.formats.csv.parse import CsvBlock
+from tasks.convert.formats.csv.spans import MANY_LINES
 from tasks.convert.formats.csv.together import kind_of_head
 from tasks.convert.formats.format import ByteBlock, FileFormat, Place, WholeFormat
 from tasks.convert.formats.json.document import Json, parse_as_lines, write_as_lines
@@ -37,6 +38,7 @@ from tasks.convert.staging.members import (
     decode_plain,
     find_doubtful,
     find_own_head,
+    find_records,
     has_ends,
     has_head,
     has_totals,
@@ -66,11 +68,11 @@ _Found = tuple[Head | None, Sequence["_Member"]]
 
 @dataclass(frozen=True)
 class _Member:
-    """One small file: its rows as lines, and how many these are."""
+    """One small file: the text of its rows, and how many lines that has."""
 
     file: InputFile
     body: bytes
-    rows: int
+    lines: int
     is_apart: bool = False
     """Whether more, or otherwise, is told of its rejects where it is read by itself."""
     encoding: str = "utf-8"
@@ -78,6 +80,18 @@ class _Member:
     """Where its first record begins."""
     guess: Guess | None = None
     """How it was read, where that is not as the others were."""
+    records: np.ndarray | None = field(default=None, compare=False)
+    """In which of its lines each record begins; None where each line is one."""
+
+    @property
+    def rows(self) -> int:
+        """Return how many records it has."""
+        return self.lines if self.records is None else len(self.records)
+
+    @property
+    def begins(self) -> np.ndarray:
+        """Return in which of its lines each record begins."""
+        return np.arange(self.lines) if self.records is None else self.records
 
     @property
     def is_plain(self) -> bool:
@@ -176,6 +190,10 @@ def _join_tables(texts: _Texts, plan: ConversionContext) -> _Joined | None:
     if head is None:
         head, members = _take_below_heads(plain, plan)
     if head is None or not members or plan.target.find_missing(head.names):
+        return None
+    members = [replace(member, records=find_records(member.body, head.dialect.quote)) for member in members]
+    members = [m for m in members if np.diff(m.begins, append=m.lines).max(initial=0) <= MANY_LINES]
+    if not members:
         return None
     data = b"".join(member.body for member in members)
     parsed = parse_block(typed_later(CsvBlock(ByteView.of(data), head)), plan)
@@ -284,12 +302,12 @@ def _parse_lines(
 
 
 def _told(members: Sequence[_Member], parsed: TypedBlock, guess: Guess) -> _Joined | None:
-    """Return the rows of all members, and in which line of its file each stands; None where they are not as many as lines."""
+    """Return the rows of all members, and in which line of its file each stands; None where they are not as many as records."""
     if parsed.received != sum(member.rows for member in members):
         return None
     misfits = sort_misfits(parsed.misfits)
     lines = misfits["line"].to_numpy() - 1
-    begins = np.cumsum([0, *(member.rows for member in members)])
+    begins = np.cumsum([0, *(member.lines for member in members)])
     starts = np.cumsum([0, *(len(member.body) for member in members)])
     places = np.searchsorted(begins[1:], lines, side="right")
     moved = begins[:-1] - [member.first.line for member in members]
@@ -303,10 +321,14 @@ def _told(members: Sequence[_Member], parsed: TypedBlock, guess: Guess) -> _Join
         for member, (start, stop) in zip(members, pairwise(edges), strict=True)
         if stop > start
     }
-    odd = frozenset(member.file for member in members if member.file in own and (parsed.warnings or member.is_apart))
+    are_several = pc.match_substring(told["raw"], "\n").fill_null(False).to_numpy()  # lines, of which one may be a row
+    apart = {members[place].file for place in places[are_several].tolist()}
+    doubted = {m.file for m in members if parsed.warnings and (m.file in own or m.records is not None)}
+    odd = frozenset(apart | doubted | {m.file for m in members if m.file in own and m.is_apart})
     if parsed.lines is not None and not odd:
-        numbers = [line for m in members for line in range(m.first.line, m.first.line + m.rows)]
-        parsed = replace(parsed, lines=np.delete(np.array(numbers), lines).tolist())
+        numbers = np.concatenate([m.first.line + m.begins for m in members])
+        places_of = np.concatenate([begin + m.begins for begin, m in zip(begins[:-1], members, strict=True)])
+        parsed = replace(parsed, lines=np.delete(numbers, np.searchsorted(places_of, lines)).tolist())
     return _Joined(members, parsed, guess, own, odd)
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
+
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.files.encoding import Transcoder, detect_encoding
 from tasks.convert.formats.csv.dialect import RECORDS
 from tasks.convert.formats.csv.header import Head, read_head
-from tasks.convert.formats.csv.quotes import are_paired
+from tasks.convert.formats.csv.quotes import are_inside, are_paired
 from tasks.convert.formats.csv.together import kind_of_head, line_without_values
 from tasks.convert.formats.csv.totals import find_totals
 from tasks.convert.formats.header import PLAIN_NAME
@@ -36,9 +38,16 @@ def decode_plain(data: bytes) -> tuple[bytes, str] | None:
         if len(ByteView.of(data).undecodable):
             return None
     is_odd = any(odd in data for odd in _ODD) or data.count(b"\r") != data.count(b"\r\n")
-    if _QUOTE in data:  # a field of several lines is no line
-        is_odd = is_odd or any(line.count(_QUOTE) % 2 for line in data.split(b"\n"))
     return None if is_odd else (data, encoding)
+
+
+def find_records(body: bytes, quote: str) -> np.ndarray | None:
+    """Return in which line of a text whose quotes are paired each record begins; None where each line is one."""
+    if quote.encode() not in body:
+        return None
+    view = ByteView.of(body).to_numpy()
+    are_in_quotes = are_inside(view == ord(quote))[view == ord("\n")]
+    return np.flatnonzero(np.insert(~are_in_quotes, 0, values=True)[:-1]) if are_in_quotes.any() else None
 
 
 def read_own_head(name: str, text: bytes, plan: ConversionContext) -> Head:
