@@ -52,14 +52,28 @@ KINDS: dict[str, Callable[[int], bytes]] = {
     "a reject below a field of two lines": lambda n: encoded(
         with_line(with_line(lines_of(n, ";"), 2, f'{n};2024-02-01;"a\n;b";1.5'), 3 + n % 2, f'"{n}";"b"')
     ),
-    "totals": lambda n: encoded([*lines_of(n), "Total,,,9.5", "a note"]),
+    "totals": lambda n: encoded([*lines_of(n), *["Total,,,9.5"] * (n % 3 > 0)], end="\r\n"),
+    "totals in Latin-1": lambda n: encoded(
+        [*with_line(lines_of(n), 2, f"{n},2024-02-01,é,1.5"), "Total,,,9.5"], "latin-1"
+    ),
+    "totals without a word": lambda n: encoded(
+        [*(lines_of(n) if n else with_line(lines_of(n), 2, "7,,,1.5")), *["all,,,9"] * (n % 3 > 0)]
+    ),
+    "what is called a total": lambda n: encoded([*lines_of(n), "total,2024-02-01,a,9.5"]),
+    "totals and a note": lambda n: encoded([*lines_of(n), "Total,,,9.5", "a note"]),
 }
 
 
 LINES = (
     *("semicolons", "decimal commas", "Latin-1", "UTF-8", "carriage returns"),
     *("no end of the last line", "a reject", "a title", "units", "a quoted field", "all quoted"),
-    *("a field of two lines", "a reject below a field of two lines"),
+    *(
+        "a field of two lines",
+        "a reject below a field of two lines",
+        "totals",
+        "totals without a word",
+        "what is called a total",
+    ),
 )
 """Kinds whose records can be told apart at once: these are joined before they are parsed."""
 
@@ -94,7 +108,7 @@ def test_files_of_an_odd_kind_are_read_at_once(tmp_path: Path, monkeypatch: pyte
     together = told_of(tmp_path, at_once=True, monkeypatch=monkeypatch)
 
     assert together == alone
-    assert counts["parse_and_release"] == (COUNT if kind == "totals" else 0)  # the note
+    assert counts["parse_and_release"] == (COUNT if kind == "totals and a note" else 0)
     assert counts["read_small"] == (0 if kind in LINES else COUNT)
 
 

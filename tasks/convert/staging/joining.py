@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -22,7 +22,8 @@ from tasks.convert.formats.csv.header import Head
 from tasks.convert.formats.csv.parse import CsvBlock
 from tasks.convert.formats.csv.spans import MANY_LINES
 from tasks.convert.formats.csv.together import kind_of_head
-from tasks.convert.formats.format import ByteBlock, FileFormat, Place, WholeFormat
+from tasks.convert.formats.csv.totals import TOTALS, may_end_with_totals
+from tasks.convert.formats.format import ByteBlock, FileFormat, Place, WholeFormat, misfit_alone
 from tasks.convert.formats.json.document import Json, parse_as_lines, write_as_lines
 from tasks.convert.formats.json.jsonl import Jsonl, parse_lines, warn_of_cut_off
 from tasks.convert.formats.json.lines import JsonBlock
@@ -35,15 +36,18 @@ from tasks.convert.staging.block import parse_block, write_block
 from tasks.convert.staging.bundle import BUNDLE_BYTES
 from tasks.convert.staging.context import ConversionContext, ConversionResult, ConvertedFile, InputFile
 from tasks.convert.staging.members import (
+    Member,
     decode_plain,
     find_doubtful,
+    find_head_alike,
     find_own_head,
     find_records,
-    has_ends,
-    has_head,
-    has_totals,
+    has_odd_records,
     is_doubted,
+    may_begin_with_units,
     read_own_head,
+    suffix_of,
+    without_totals,
 )
 from tasks.convert.staging.reasons import count_reasons, most_common
 from tasks.convert.staging.unchanged import check_unchanged, content_digest
@@ -63,40 +67,7 @@ class _Text(NamedTuple):
 
 
 _Texts = Mapping[InputFile, _Text]
-_Found = tuple[Head | None, Sequence["_Member"]]
-
-
-@dataclass(frozen=True)
-class _Member:
-    """One small file: the text of its rows, and how many lines that has."""
-
-    file: InputFile
-    body: bytes
-    lines: int
-    is_apart: bool = False
-    """Whether more, or otherwise, is told of its rejects where it is read by itself."""
-    encoding: str = "utf-8"
-    first: Place = Place(1, 0)  # noqa: RUF009 - a tuple in all but its name
-    """Where its first record begins."""
-    guess: Guess | None = None
-    """How it was read, where that is not as the others were."""
-    records: np.ndarray | None = field(default=None, compare=False)
-    """In which of its lines each record begins; None where each line is one."""
-
-    @property
-    def rows(self) -> int:
-        """Return how many records it has."""
-        return self.lines if self.records is None else len(self.records)
-
-    @property
-    def begins(self) -> np.ndarray:
-        """Return in which of its lines each record begins."""
-        return np.arange(self.lines) if self.records is None else self.records
-
-    @property
-    def is_plain(self) -> bool:
-        """Return whether its lines are ASCII, and end with a line feed alone."""
-        return self.body.isascii() and b"\r" not in self.body
+_Found = tuple[Head | None, Sequence[Member]]
 
 
 def join_files(
@@ -145,15 +116,15 @@ def _write(joined: _Joined, texts: _Texts, plan: ConversionContext, part: str) -
         names[file] = rejects.part
         rejects.add(file.name, found)
     rejects.write()
-    rows = {m.file.name: m.rows - (len(misfits[m.file]) if m.file in misfits else 0) for m in members}
+    rows = {m.file.name: m.received - (len(misfits[m.file]) if m.file in misfits else 0) for m in members}
     written = write_block(replace(parsed, misfits=NO_MISFITS), plan, f"{part}.parquet", rows)
     taken = {name: dict(counts) for name, counts in parsed.taken.items()}  # no texts, but the names of columns
     guesses = {name: replace(guess, encoding=name) for name in {m.encoding for m in members}} if guess.encoding else {}
     converted = tuple(
         ConvertedFile(
             name=m.file.name,
-            rows_received=m.rows,
-            rows_rejected=m.rows - rows[m.file.name],
+            rows_received=m.received,
+            rows_rejected=m.received - rows[m.file.name],
             reasons=most_common([count_reasons(misfits[m.file]["reason"])]) if m.file in misfits else {},
             rejects=(names[m.file],) if m.file in names else (),
             size=m.file.size,
@@ -173,7 +144,7 @@ def _write(joined: _Joined, texts: _Texts, plan: ConversionContext, part: str) -
 class _Joined(NamedTuple):
     """Files, the rows of all, the rejects of those that have some, and which are odd: of these more is to be told."""
 
-    members: Sequence[_Member]
+    members: Sequence[Member]
     parsed: TypedBlock
     guess: Guess
     misfits: Mapping[InputFile, pa.Table]
@@ -197,13 +168,13 @@ def _join_tables(texts: _Texts, plan: ConversionContext) -> _Joined | None:
         return None
     data = b"".join(member.body for member in members)
     parsed = parse_block(typed_later(CsvBlock(ByteView.of(data), head)), plan)
-    told = None if parsed.points else _told(members, parsed, head.guess(_suffix_of(members[0].file, plan)))
+    told = None if parsed.points else _told(members, parsed, head.guess(suffix_of(members[0].file, plan)))
     if told is None:
         return None
     # Where a byte of a reject stands is not known but in UTF-8, and its own rows may tell another delimiter.
     rejected = [m for m in members if m.file in told.misfits]
     texts_of = {m.file: plain[m.file][0] for m in rejected if m.guess is None}  # else its head is its own
-    doubtful = {file for file, text in texts_of.items() if not has_head(file.name, text, head, plan)}
+    doubtful = {file for file, text in texts_of.items() if find_head_alike(file.name, text, head, plan) is None}
     odd = [m for m in rejected if m.encoding != "utf-8" or m.file in doubtful]
     narrower = frozenset[InputFile]() if plan.wanted is not None else _find_narrower(members, told, plan)
     return told._replace(odd=told.odd | {m.file for m in odd}, narrower=narrower)
@@ -215,40 +186,41 @@ def _take_below_header(plain: Mapping[InputFile, tuple[bytes, str]], plan: Conve
     header = next(filter(bytes.strip, first_lines), b"")  # one without an end may be the beginning of another's
     below = [(file, data, encoding) for file, (data, encoding) in plain.items() if data.startswith(header)]
     place = Place(2, len(header))
-    members = [replace(_take(file, data[len(header) :]), encoding=name, first=place) for file, data, name in below]
+    members = [replace(Member.of(file, data[len(header) :]), encoding=name, first=place) for file, data, name in below]
     head = _read_head(members, header, plan) if members else None
     if head is None:
         return None, ()
-    members = [m for m in members if not has_ends(m.body, head, plan)]
     doubtful = find_doubtful(header, head)  # else the header, and that all rows have its fields, tells enough
-    return head, [
-        m
-        for m in members
-        if (doubtful is not None and not is_doubted(m.body, head, doubtful))
-        or has_head(m.file.name, plain[m.file][0], head, plan)
-    ]
+    found = []
+    for m in members:
+        if has_odd_records(m.body, head) or may_begin_with_units(m.body, head, plan):
+            continue
+        is_sure = doubtful is not None and not is_doubted(m.body, head, doubtful)
+        if is_sure and not may_end_with_totals(ByteView.of(m.body), head):
+            found.append(m)
+        elif (own := find_head_alike(m.file.name, plain[m.file][0], head, plan)) is not None:
+            found += filter(None, [without_totals(m, own, plan)])
+    return head, found
 
 
 def _take_below_heads(plain: Mapping[InputFile, tuple[bytes, str]], plan: ConversionContext) -> _Found:
     """Return the files whose heads are alike, but for titles and units: the kind that comes most often."""
-    alike: dict[Hashable, list[tuple[Head, _Member]]] = {}
+    alike: dict[Hashable, list[tuple[Head, Member]]] = {}
     for file, (data, encoding) in plain.items():
         head = find_own_head(file.name, data, plan)
-        if head is not None and not has_totals(data[head.size :], head, plan):
-            guess = head.guess(_suffix_of(file, plan), encoding)
-            place = Place(head.lines + 1, head.size)
-            member = replace(_take(file, data[head.size :]), encoding=encoding, first=place, guess=guess)
-            alike.setdefault(kind_of_head(head), []).append((head, member))
+        if head is None or has_odd_records(data[head.size :], head):
+            continue
+        guess = head.guess(suffix_of(file, plan), encoding)
+        place = Place(head.lines + 1, head.size)
+        member = replace(Member.of(file, data[head.size :]), encoding=encoding, first=place, guess=guess)
+        if (rows := without_totals(member, head, plan)) is not None:
+            alike.setdefault(kind_of_head(head), []).append((head, rows))
     most = max(alike.values(), key=len, default=[])
     return (most[0][0], [member for _, member in most]) if most else (None, ())
 
 
-def _suffix_of(file: InputFile, plan: ConversionContext) -> str:
-    return format_of(file.name, plan.target.reading).suffixes[0]
-
-
-def _find_narrower(members: Sequence[_Member], told: _Joined, plan: ConversionContext) -> frozenset[InputFile]:
-    rows = [m.rows - (len(told.misfits[m.file]) if m.file in told.misfits else 0) for m in members]
+def _find_narrower(members: Sequence[Member], told: _Joined, plan: ConversionContext) -> frozenset[InputFile]:
+    rows = [m.received - (len(told.misfits[m.file]) if m.file in told.misfits else 0) for m in members]
     edges = np.cumsum([0, *rows]).tolist()
     found = find_narrower(told.parsed.table, told.parsed.types, edges, plan.target.columns)
     odd = (members[place] for place in np.flatnonzero(found).tolist())
@@ -274,7 +246,7 @@ def _join_documents(texts: _Texts, plan: ConversionContext) -> _Joined | None:
 
 
 def _parse_lines(
-    members: Sequence[_Member],
+    members: Sequence[Member],
     plan: ConversionContext,
     parse: Callable[[JsonBlock, Schema], TypedBlock],
     guess: Guess,
@@ -301,7 +273,7 @@ def _parse_lines(
     return _told(members, parsed, guess)
 
 
-def _told(members: Sequence[_Member], parsed: TypedBlock, guess: Guess) -> _Joined | None:
+def _told(members: Sequence[Member], parsed: TypedBlock, guess: Guess) -> _Joined | None:
     """Return the rows of all members, and in which line of its file each stands; None where they are not as many as records."""
     if parsed.received != sum(member.rows for member in members):
         return None
@@ -321,6 +293,11 @@ def _told(members: Sequence[_Member], parsed: TypedBlock, guess: Guess) -> _Join
         for member, (start, stop) in zip(members, pairwise(edges), strict=True)
         if stop > start
     }
+    for member in members:
+        if member.totals:
+            below = Place(member.first.line + member.lines, (member.first.byte or 0) + len(member.body))
+            misfit = misfit_alone(member.totals, below, (), TOTALS).misfits
+            own[member.file] = pa.concat_tables([own.get(member.file, NO_MISFITS), misfit])
     are_several = pc.match_substring(told["raw"], "\n").fill_null(False).to_numpy()  # lines, of which one may be a row
     apart = {members[place].file for place in places[are_several].tolist()}
     doubted = {m.file for m in members if parsed.warnings and (m.file in own or m.records is not None)}
@@ -332,7 +309,7 @@ def _told(members: Sequence[_Member], parsed: TypedBlock, guess: Guess) -> _Join
     return _Joined(members, parsed, guess, own, odd)
 
 
-def _read_head(members: Sequence[_Member], header: bytes, plan: ConversionContext) -> Head | None:
+def _read_head(members: Sequence[Member], header: bytes, plan: ConversionContext) -> Head | None:
     """Return the head that all members have; None where it is more than a line, or more is to be told of it."""
     most = max(members, key=lambda member: member.rows)  # of one without rows little is told
     head = read_own_head(most.file.name, header + most.body, plan)
@@ -362,15 +339,9 @@ def _read(file: InputFile, plan: ConversionContext) -> _Text | None:
     return _Text(data, digest, content if is_known_by_content else "")
 
 
-def _take_lines(file: InputFile, lines: bytes) -> _Member | None:
+def _take_lines(file: InputFile, lines: bytes) -> Member | None:
     """Return a file that is, or whose records are, lines of JSON without a blank one, and as many as were landed."""
     if (lines and not lines.startswith((b"{", b"["))) or _BLANK_LINE.search(lines):
         return None
-    member = replace(_take(file, lines), is_apart=bool(warn_of_cut_off(ByteView.of(lines))))
+    member = replace(Member.of(file, lines), is_apart=bool(warn_of_cut_off(ByteView.of(lines))))
     return member if file.rows in (None, member.rows) else None
-
-
-def _take(file: InputFile, body: bytes) -> _Member:
-    if body and not body.endswith(b"\n"):
-        body += b"\n"
-    return _Member(file, body, ByteView.of(body).lines)

@@ -81,8 +81,31 @@ def _names_figures(fields: Sequence[str]) -> bool:
 
 def find_totals(text: ByteView, head: Head, columns: Mapping[str, Column]) -> Totals | None:
     """Return the last line of the records in `text`, above notes of other widths, where it looks like totals; what is declared of `columns` judges their values."""
+    if (last := _find_last(text, head)) is None:
+        return None
+    line, place, fields = last
+    named = name_place(fields)
+    declared = None if named is None else columns.get(head.names[named])
+    if named is None or (declared is not None and declared.type is not None):
+        return None
+    if looks_like_totals(fields, head.dialect.rows):
+        return Totals(line[:_SHOWN], place)
+    return Totals(line[:_SHOWN], place, kept=True) if is_called_totals(fields, head.dialect.rows) else None
+
+
+def may_end_with_totals(text: ByteView, head: Head) -> bool:
+    """Return whether the last line may be totals, whatever rows a file with this head has."""
+    if (last := _find_last(text, head)) is None or (named := name_place(fields := last[-1])) is None:
+        return False
+    kinds = [kind_of_field(field) for field in fields]
+    is_named = not all(map(str.strip, fields)) or _WORDS.fullmatch(fields[named]) is not None
+    return kinds[named] == "text" and "number" in kinds and is_named
+
+
+def _find_last(text: ByteView, head: Head) -> tuple[str, int, list[str]] | None:
+    """Return the last line that has as many fields as the header, where it begins, and its fields; None where others than notes stand below."""
     tail, dialect, width = text.from_place(max(0, len(text) - _TAIL_BYTES)), head.dialect, len(head.names)
-    data, start, fields = tail.data, len(tail), list[str]()
+    data, start = tail.data, len(tail)
     for _ in range(_NOTES + 1):
         data = data[:start].rstrip(b"\r\n")
         start = max(data.rfind(b"\n"), data.rfind(b"\r")) + 1
@@ -91,17 +114,8 @@ def find_totals(text: ByteView, head: Head, columns: Mapping[str, Column]) -> To
             return None
         fields = next(csv.reader([line], delimiter=dialect.delimiter, quotechar=dialect.quote or None), [])
         if len(fields) in (0, width):
-            break
-    named = name_place(fields)
-    if len(fields) != width or named is None:
-        return None
-    declared = columns.get(head.names[named])
-    if declared is not None and declared.type is not None:
-        return None
-    place = len(text) - len(tail) + start
-    if looks_like_totals(fields, dialect.rows):
-        return Totals(line[:_SHOWN], place)
-    return Totals(line[:_SHOWN], place, kept=True) if is_called_totals(fields, dialect.rows) else None
+            return (line, len(text) - len(tail) + start, fields) if len(fields) == width else None
+    return None
 
 
 def take_totals(texts: RawBlock, columns: Mapping[str, Column]) -> RawBlock:
