@@ -400,6 +400,23 @@ def test_no_pattern_is_asked_of_words_among_numbers(monkeypatch: pytest.MonkeyPa
     assert sum(asked) <= FEW
 
 
+def test_of_texts_that_columns_share_different_ones_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of each column, be they others'; their shapes and how many they are do not differ, nor their order."""
+    odd = ["1/13/2024", "7", "13/1/2024", "1,5", None, "5 kg", "x" * 300]
+    texts = {f"c{n}": pa.chunked_array([[odd[(n + row) % len(odd)] for row in range(FEW)]]) for n in range(3)}
+    every = shapes.count_shapes(texts)
+    monkeypatch.setattr(shapes, "_FIRST", FEW // 4)
+    looked = lengths_given(monkeypatch, shapes, "_shapes_of")
+
+    found = shapes.count_shapes(texts)
+
+    assert {name: [*each.items()] for name, each in found.items()} == {
+        name: [*each.items()] for name, each in every.items()
+    }
+    assert len(found) == len(texts)
+    assert max(looked) <= len(texts) * shapes._LOOKED_AT
+
+
 def test_the_shapes_of_columns_of_few_rows_are_counted_together(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each has those that it has by itself, in the same order, be others words or null."""
     looked = lengths_given(monkeypatch, shapes, "_shapes_of")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from threading import Lock
@@ -88,27 +89,37 @@ class ByteView:
     @cached_property
     def lines(self) -> int:
         """Return how many lines these are, empty ones too."""
-        view, ends = self.to_numpy(), 0
+        return self._count(_LINE_FEED) + bool(len(self) and self.to_numpy()[-1] != _LINE_FEED)
+
+    def _count(self, byte: int) -> int:
+        """Return how often a byte stands here, in a tenth of the time of a search for each."""
+        return sum(int(np.count_nonzero(is_equal)) for _, is_equal in self._compare(byte))
+
+    def _find_all(self, byte: int) -> np.ndarray:
+        """Return all places of a byte."""
+        found = [np.flatnonzero(is_equal) + first for first, is_equal in self._compare(byte)]
+        return np.concatenate([np.empty(0, np.int64), *found])
+
+    def _compare(self, byte: int) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield of some bytes at a time where they begin, and which of them are this one."""
+        view = self.to_numpy()
         equal = np.empty(min(_SLICE_BYTES, len(view)), dtype=bool)
         for first in range(0, len(view), _SLICE_BYTES):
             piece = view[first : first + _SLICE_BYTES]
-            ends += int(np.count_nonzero(np.equal(piece, _LINE_FEED, out=equal[: len(piece)])))
-        return ends + bool(len(view) and view[-1] != _LINE_FEED)
+            yield first, np.equal(piece, byte, out=equal[: len(piece)])
 
     @cached_property
     def line_ends(self) -> np.ndarray:
         """Return the places of all line feeds."""
-        view, found = self.to_numpy(), [np.empty(0, np.int64)]
-        equal = np.empty(min(_SLICE_BYTES, len(view)), dtype=bool)
-        for first in range(0, len(view), _SLICE_BYTES):
-            piece = view[first : first + _SLICE_BYTES]
-            found.append(np.flatnonzero(np.equal(piece, _LINE_FEED, out=equal[: len(piece)])) + first)
-        return np.concatenate(found)
+        return self._find_all(_LINE_FEED)
 
     @property
     def line_spans(self) -> tuple[np.ndarray, np.ndarray]:
         """Return where each line begins, and where it ends; the last may be empty."""
-        ends = self.line_ends
+        return self._divide_at(self.line_ends)
+
+    def _divide_at(self, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return where each line begins, and where it ends, of those that one of these bytes ends."""
         return np.concatenate([[0], ends + 1]), np.concatenate([ends, [len(self)]])
 
     @cached_property
@@ -117,6 +128,8 @@ class ByteView:
         view = self.to_numpy()
         if b"\r" not in self:
             starts, stops = self.line_spans
+        elif b"\n" not in self:
+            starts, stops = self._divide_at(self._find_all(_CARRIAGE_RETURN))
         else:
             feeds, returns = view == _LINE_FEED, view == _CARRIAGE_RETURN
             is_pair = np.zeros(len(view), dtype=bool)
@@ -146,10 +159,12 @@ class ByteView:
     @cached_property
     def lines_of_any_end(self) -> int:
         """Return how many lines these are where a carriage return alone ends one too, as in CSV."""
+        if "line_spans_of_any_end" in vars(self):
+            return len(self.line_spans_of_any_end[0])
         if b"\r" not in self:
             return self.lines
-        return_count = self.buffer.count(b"\r", self.start, self.stop)
-        alone = return_count - self.buffer.count(b"\r\n", self.start, self.stop)
+        pairs = self.buffer.count(b"\r\n", self.start, self.stop) if b"\n" in self else 0
+        alone = self._count(_CARRIAGE_RETURN) - pairs
         last_is_counted = alone and self.buffer.endswith(b"\r", self.start, self.stop)
         return self.lines + alone - bool(last_is_counted)
 

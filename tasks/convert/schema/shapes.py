@@ -18,10 +18,7 @@ _PLACES = np.random.default_rng(0).random(_LOOKED_AT)
 _MOST_SHAPES = 1_000
 _KEPT = 40
 _CELLS, _COLUMNS = 500_000, 100  # so many are looked at together
-_FIRST, _ALIKE = (
-    4_000,
-    2,
-)  # of so many texts of a column, where more than one in two differ all are looked at as they stand
+_FIRST, _ALIKE = 4_000, 2  # of so many texts, where more than one in two differ all are looked at as they stand
 _LATE = r"(?:1[3-9]|2\d|3[01])"  # no month
 _DATE_OF_DAY = re.compile(r"\s*\d{1,2}([./-])\d{1,2}\1\d{2,4}(?!\d)")
 _DATE = re.compile(r"\s*\d{1,4}([./-])\d{1,2}\1\d{2,4}(?!\d)")
@@ -69,13 +66,10 @@ def _count_together(columns: Sequence[pa.ChunkedArray]) -> list[dict[str, Shape]
     is_written = _may_be_written(texts, filled, totals)
     if not is_written.all():
         filled = filled.filter(pa.array(np.repeat(is_written, totals)))
-    if len(columns) == 1 and _are_alike(filled):  # each different text is looked at once
-        alike = filled.dictionary_encode()
-        filled, times = alike.dictionary, np.bincount(alike.indices.to_numpy(), minlength=len(alike.dictionary))
-        of_column = np.zeros(len(filled), np.int64)
-    else:
-        of_column = np.repeat(np.arange(len(columns)), totals * is_written)
-        times = np.ones(len(filled), np.int64)
+    of_column = np.repeat(np.arange(len(columns)), totals * is_written)
+    times = np.ones(len(filled), np.int64)
+    if len(filled) and _are_alike(filled):
+        filled, times, of_column = _take_different(filled, of_column)
     is_short = pc.less_equal(pc.binary_length(filled), _MOST_BYTES)
     if not pc.all(is_short).as_py():
         short = is_short.to_numpy(zero_copy_only=False)
@@ -97,9 +91,23 @@ def _count_together(columns: Sequence[pa.ChunkedArray]) -> list[dict[str, Shape]
 
 
 def _are_alike(texts: pa.StringArray) -> bool:
-    """Return whether many of a column's texts are alike, to judge by the first."""
-    first = texts[:_FIRST]
-    return len(first) == _FIRST and len(first.unique()) * _ALIKE <= _FIRST
+    """Return whether many of the texts are alike, to judge by the first, and the last, which may be another column's."""
+    return len(texts) >= _FIRST and all(
+        len(some.unique()) * _ALIKE <= _FIRST for some in (texts[:_FIRST], texts[-_FIRST:])
+    )
+
+
+def _take_different(texts: pa.StringArray, of_column: np.ndarray) -> tuple[pa.StringArray, np.ndarray, np.ndarray]:
+    """Return the different texts of each column as they are met, how often each is there, and of which column it is."""
+    alike = texts.dictionary_encode()
+    count, codes = len(alike.dictionary), alike.indices.to_numpy()
+    if of_column[0] == of_column[-1]:
+        return alike.dictionary, np.bincount(codes, minlength=count), np.repeat(of_column[:1], count)
+    codes = of_column * count + codes
+    first = _find_first(codes, (int(of_column[-1]) + 1) * count)
+    met = np.flatnonzero(first >= 0)
+    met = met[np.argsort(first[met])]
+    return alike.dictionary.take(pa.array(met % count)), np.bincount(codes)[met], met // count
 
 
 def _shorten(texts: pa.StringArray) -> pa.StringArray:
