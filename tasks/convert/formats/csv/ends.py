@@ -146,7 +146,8 @@ def _outside_quotes(cut: ReadCut, head: Head, lines: np.ndarray, *, kept: bool) 
 def _take_empty(cut: ReadCut, head: Head, lines: np.ndarray) -> np.ndarray:
     """Return those of the lines, each a record, of which no field has a value: each different text with a quote is read once."""
     starts, stops = cut.plain.line_spans_of_any_end
-    is_empty = cut.records.laid.alone.quotes[lines] == 0
+    quotes = Marks(cut.plain.to_numpy() == ord(head.dialect.quote))
+    is_empty = quotes.count_before(starts[lines]) == quotes.count_before(stops[lines])
     quoted = np.flatnonzero(~is_empty)
     texts = cut_texts(cut.plain.view, starts[lines[quoted]], stops[lines[quoted]]).dictionary_encode()
     delimiter, quote = head.dialect.delimiter, head.dialect.quote or None
