@@ -346,6 +346,24 @@ def test_files_that_hold_much_more_than_they_take_up_are_not_held_together(
     assert max(part.total for part in manifest_of(tmp_path)) <= 20
 
 
+@pytest.mark.parametrize("ending", ["jsonl.gz", "csv.gz", "blank.csv.gz"])
+def test_a_file_that_is_large_once_it_is_decompressed_is_read_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    """A hundred of 1.6 MB each were held together: they took a fifth more memory, and three times as long."""
+    for module in ("file", "joining"):
+        monkeypatch.setattr(f"tasks.convert.staging.{module}.MOST_BYTES", 10)
+    write_files(tmp_path)
+    for number in range(COUNT):
+        text = FORMATS["jsonl"](number).decode() if ending == "jsonl.gz" else f"x,t\n{number},a\n{number},b\n"
+        data = text + "\n" * (ending == "blank.csv.gz")
+        (tmp_path / "inbox" / f"{number:05d}.{ending}").write_bytes(gzip.compress(data.encode()))
+
+    table = make_table(tmp_path, files_source())
+
+    assert (table.rows_table, len(parts(tmp_path))) == (2 * COUNT, COUNT)
+
+
 @pytest.mark.parametrize("ending", ["json", "jsonl", "csv.gz", "parquet"])
 def test_a_file_that_changes_while_many_are_read_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str

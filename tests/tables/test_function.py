@@ -17,7 +17,7 @@ import pytest
 
 from tasks.convert.parts.part import read_part
 from tasks.core.errors import ConfigError, RunnerError, TableError
-from tasks.core.isolation.client import calls_end, start_call_server, stop_call_server
+from tasks.core.isolation.client import _Servers, calls_end, start_call_server, stop_call_server
 from tasks.core.storage import DataFolder, hash_file
 from tasks.runners.worker_check import place_for_workers
 from tasks.tables import function
@@ -137,6 +137,24 @@ async def test_the_process_of_calls_ends_with_the_last_block_that_has_it() -> No
 
     assert there == {begun}
     assert await asyncio.to_thread(_servers) == set()
+
+
+def test_a_block_of_calls_that_begins_while_another_s_process_ends_ends_its_own() -> None:
+    """It took the process that was about to end for another's, and left the one that it began for as long as a worker lives."""
+    servers = _Servers()
+    servers.enter_block()
+    servers.start(())
+    first = servers.leave_block()
+    servers.enter_block()
+    servers.start(())
+    second = servers.leave_block()
+
+    for stop in (first, second):
+        assert stop is not None
+        stop()
+
+    assert not servers.is_running
+    assert not any(map(is_running, children(os.getpid())))
 
 
 def test_a_date_stays_one(data: Path) -> None:

@@ -39,6 +39,7 @@ from tasks.raw.files import fetch_again
 BLOCK_BYTES = 8 * 1024 * 1024  # aiofiles hands every call to a thread: few large blocks, never lines
 _FEW_BLOCKS = 2  # of a small file
 _FEW_BYTES = 4 * 1024 * 1024  # of which a file's blocks are all in memory at once
+MOST_BYTES = 512 * 1024  # of a small file, decompressed: of more, a hundred would be in memory, and gain nothing by it
 
 Block = ByteBlock | RawBlock
 Value = TypeVar("Value")
@@ -222,16 +223,16 @@ def read_small(file: InputFile, plan: ConversionContext, progress: Progress) -> 
         blocks = [_take(block, opened, plan, progress) for block in read]
         blocks = blocks if len(blocks) <= _FEW_BLOCKS else []
     else:
-        blocks = [*_feed_whole(file, plan, progress, opened)]
+        blocks = [*_feed_whole(file, plan, progress, opened, MOST_BYTES)]
         progress.tell(opened)
     check_unchanged(file)
     return blocks
 
 
 def _feed_whole(
-    file: InputFile, plan: ConversionContext, progress: Progress, opened: RecordSplitter
+    file: InputFile, plan: ConversionContext, progress: Progress, opened: RecordSplitter, most: int = _FEW_BYTES
 ) -> Iterator[Block]:
-    """Return the blocks of a file for which there is room as a whole, which are to be made; none where there is not, or it is damaged."""
+    """Return the blocks of a file for which there is room as a whole, which are to be made; none where there is not, or it is damaged, or holds so many bytes once it is decompressed."""
     room = opened.room
     if _is_plain(file):
         with told_failures(), Path(file.path).open("rb") as plain:
@@ -240,7 +241,7 @@ def _feed_whole(
     else:
         with Stream(file.path, plan.target.reading.member, file.piece) as stream, suppress(DamagedError):
             received = stream.read_into(room)
-        if not stream.is_intact or received >= min(_FEW_BYTES, len(room)):
+        if not stream.is_intact or received >= min(most, len(room)):
             return iter(())
         progress.digest, progress.content = content_digest(file), xxhash.xxh3_128_hexdigest(room[:received])
     progress.is_read_at_once = True

@@ -109,7 +109,10 @@ def _convert(
     for file in files:
         with suppress(TableError):
             waiting.append(_read(file, plan))
-            size += sum(len(block.window) for block in waiting[-1].blocks if isinstance(block, CsvRecords))
+            size += sum(
+                len(block.window) if isinstance(block, CsvRecords) else block.table.nbytes
+                for block in waiting[-1].blocks
+            )
         if size > _PART_BYTES or file is files[-1]:
             yield from _settle(waiting, plan, rejects)
             waiting, size = [], 0

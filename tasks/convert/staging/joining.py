@@ -35,6 +35,7 @@ from tasks.convert.schema.narrowing import find_narrower
 from tasks.convert.staging.block import parse_block, write_block
 from tasks.convert.staging.bundle import BUNDLE_BYTES
 from tasks.convert.staging.context import ConversionContext, ConversionResult, ConvertedFile, InputFile
+from tasks.convert.staging.file import MOST_BYTES
 from tasks.convert.staging.members import (
     Member,
     decode_plain,
@@ -54,7 +55,6 @@ from tasks.convert.staging.unchanged import check_unchanged, content_digest
 from tasks.core.bucket.opened import read_ahead
 from tasks.core.errors import TableError
 
-_MOST_BYTES = 4 * 1024 * 1024  # of a file, decompressed
 _BLANK_LINE = re.compile(rb"\n[ \t\v\f\r]*\n|\n[ \t\v\f\r]+\Z|\0")
 
 
@@ -326,8 +326,8 @@ def _read(file: InputFile, plan: ConversionContext) -> _Text | None:
             data, is_whole = file.path.read_bytes(), True
         else:
             with Stream(file.path, plan.target.reading.member, file.piece) as stream:
-                data = stream.read_some(_MOST_BYTES)
-                is_whole = stream.is_intact and len(data) < _MOST_BYTES
+                data = stream.read_some(MOST_BYTES)
+                is_whole = stream.is_intact and len(data) < MOST_BYTES
         check_unchanged(file)
         content = xxhash.xxh3_128_hexdigest(data)
         digest = content if file.is_local and not is_compressed else content_digest(file)

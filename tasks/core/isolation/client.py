@@ -16,6 +16,7 @@ from asyncio import CancelledError, to_thread
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import MappingProxyType
@@ -220,11 +221,15 @@ class _Servers:
                 self._ends_with_blocks = not self.is_running
             self._blocks += 1
 
-    def leave_block(self) -> bool:
-        """End a block of `calls_end`; return whether the process's own server ends with it."""
+    def leave_block(self) -> Callable[[], None] | None:
+        """End a block of `calls_end`; return what stops the process's own server, if that ends with it: the next block begins another."""
         with self._lock:
             self._blocks -= 1
-            return self._ends_with_blocks and not self._blocks
+            if self._blocks or not self._ends_with_blocks or self._own is None:
+                return None
+            own, self._own = self._own, None
+            is_called, self._is_called = self._is_called, False
+        return partial(own.stop, at_once=not is_called)
 
     def disconnect(self) -> None:
         """End what runs for this thread."""
@@ -300,8 +305,8 @@ async def calls_end() -> AsyncIterator[None]:
     try:
         yield
     finally:
-        if _servers.leave_block():
-            await to_thread(stop_call_server)
+        if (stop := _servers.leave_block()) is not None:
+            await to_thread(stop)
 
 
 def _endings(request: Request, look: Callable[[], None] | None = None) -> Iterator[Ending]:

@@ -26,7 +26,7 @@ _EACH = f"{_MODULE}:write_sheets"
 _PRELOADED = ("pandas", _MODULE)  # the first array made of values imports pandas
 _MOST_MIB = 4096
 _LIMITS: dict[str, Any] = {"time_s": math.inf, "memory_mb": _MOST_MIB, "preload": _PRELOADED}
-_AHEAD_BYTES = 64 * 1024 * 1024  # of sheets that are known before they are asked for
+AHEAD_BYTES = 64 * 1024 * 1024  # of workbooks, and of their sheets, that are known before they are asked for
 _MOST_ENDED = 3  # processes that did not come to their end: of other workbooks each has its own
 _BOOK, _SHEET = "workbook", "sheet.arrow"
 _STANDARD_ERROR = 2
@@ -81,7 +81,7 @@ def _read_each(
         for number, book in enumerate(books):
             (folder / str(number)).mkdir()
             (folder / str(number) / _BOOK).write_bytes(book)
-        place, left, ended = 0, _AHEAD_BYTES, 0
+        place, left, ended = 0, AHEAD_BYTES, 0
         while place < len(books) and left > 0 and ended < _MOST_ENDED:
             try:
                 for call in each_isolated(_EACH, folder, place, len(books), chosen, **_LIMITS):
@@ -113,7 +113,8 @@ def _take_sheet(folder: Path) -> Sheet:
 
 def write_sheet(folder: Path, chosen: str | int | None) -> str | None:
     """Write a sheet of the workbook in a folder beside it, in a process that was forked for it; return why it cannot be read."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), _STANDARD_ERROR)  # its reader says there what it could not allocate
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), _STANDARD_ERROR)  # its reader says there what it could not allocate
     try:
         sheet = _read((folder / _BOOK).read_bytes(), chosen)
     except TableError as error:

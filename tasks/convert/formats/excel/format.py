@@ -316,7 +316,7 @@ class Excel(WholeFormat):
     @classmethod
     def read_ahead(cls, ending: str, files: Iterable[bytes], reading: Reading) -> AbstractContextManager[None]:
         """Have the sheets of workbooks that are no .xlsx read in one process: to start one for each took ten times as long as to read it."""
-        return read_sheets_ahead([*files], reading.sheet) if ending in _OTHERS else nullcontext()
+        return read_sheets_ahead(files, reading.sheet) if ending in _OTHERS else nullcontext()
 
     def read(self, data: bytes, reading: Reading, nulls_of: NullsOf) -> Iterator[RawBlock]:
         """Yield the rows of a sheet."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
-from tasks.convert.formats.excel.apart import read_ahead_apart, read_apart
+from tasks.convert.formats.excel.apart import AHEAD_BYTES, read_ahead_apart, read_apart
 from tasks.convert.formats.excel.by_calamine import Sheet, choose_sheet, fill_grid, open_workbook
 from tasks.convert.formats.excel.by_openpyxl import CarefulWorkbook
 from tasks.convert.formats.excel.cells import Grid
@@ -36,9 +36,15 @@ def read_sheet(data: bytes, chosen: str | int | None) -> Sheet:
     return read_apart(data, chosen)
 
 
-def read_sheets_ahead(books: Sequence[bytes], chosen: str | int | None) -> AbstractContextManager[None]:
-    """Have `read_sheet` know the sheets of those workbooks that are read in a process of their own."""
-    apart = [data for data in books if _is_apart(data)]
+def read_sheets_ahead(books: Iterable[bytes], chosen: str | int | None) -> AbstractContextManager[None]:
+    """Have `read_sheet` know the sheets of those workbooks that are read in a process of their own, as far as all are in memory together."""
+    apart, left = list[bytes](), AHEAD_BYTES
+    for data in books:
+        left -= len(data)
+        if left < 0:
+            break
+        if _is_apart(data):
+            apart.append(data)
     return read_ahead_apart(apart, chosen) if len(apart) > 1 else nullcontext()
 
 
