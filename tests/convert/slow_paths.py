@@ -121,3 +121,16 @@ def made(root: Path, source: Source, rejected: int = 0, least: int = ROWS // 4 +
     assert (table.rows_rejected, table.rows_table) == (rejected, table.rows_received - rejected)
     assert table.rows_table >= least
     return table
+
+
+def lengths_given(monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str) -> list[int]:
+    """Return how many values a function of a module is given, call by call, from now on."""
+    lengths: list[int] = []
+    function = getattr(module, name)
+
+    def counted(texts: Any, *arguments: Any, **options: Any) -> Any:
+        lengths.append(len(texts))
+        return function(texts, *arguments, **options)
+
+    monkeypatch.setattr(module, name, counted)
+    return lengths
