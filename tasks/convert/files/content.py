@@ -41,6 +41,7 @@ _SIGNATURES = (
     ),
 )
 _KNOWN = tuple((re.compile(pattern), what, cure) for pattern, what, cure in _SIGNATURES)
+_ANY_KNOWN = re.compile(b"|".join(pattern for pattern, *_ in _SIGNATURES))
 _HTML = re.compile(
     rb"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*<(!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL
 )
@@ -59,7 +60,7 @@ def find_other_content(data: bytes, begins: bytes = b"") -> tuple[str, str] | No
         return None
     if data.startswith((_ZIP, _OLE)):
         return _of_office(data)
-    for pattern, what, cure in _KNOWN:
+    for pattern, what, cure in _KNOWN if _ANY_KNOWN.match(data) else ():
         if pattern.match(data):
             return what, cure
     if _HTML.match(data):

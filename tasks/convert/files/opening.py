@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 from types import TracebackType
@@ -42,6 +43,7 @@ BOMB_RATIO = 500
 _AS_IT_IS = {"Accept-Encoding": "identity"}
 
 
+@lru_cache(maxsize=64)  # of one name it is asked several times in turn
 def suffixes(name: str) -> tuple[str, str]:
     """Return the endings that tell a file's format and its compression, in lower case; empty where it has none."""
     last = (urlsplit(name).path if is_http(name) else name).rstrip("/").rpartition("/")[2]

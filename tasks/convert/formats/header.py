@@ -78,6 +78,8 @@ def pattern_beyond_ascii(delimiter: str) -> str:
 
 def kind_of_field(field: str) -> Kind:
     """Return what a field holds."""
+    if _PLAIN_NUMBER.fullmatch(field):  # as most values are: the others take five times as long
+        return "number"
     if field.strip().lower() in _NULLS:
         return "null"
     if _IS_DATE.fullmatch(field):
@@ -87,7 +89,8 @@ def kind_of_field(field: str) -> Kind:
 
 def kinds_of(values: Sequence[str], share: float = _MOSTLY) -> Kind:
     """Return what most of a column's values are that are not null."""
-    counted = Counter(kind for kind in map(kind_of_field, values) if kind != "null")
+    counted = Counter(map(kind_of_field, values))
+    counted.pop("null", None)
     if not counted:
         return "null"
     kind, count = counted.most_common(1)[0]

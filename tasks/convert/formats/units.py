@@ -74,7 +74,7 @@ def are_units(first: Record, below: Sequence[Record]) -> bool:
     Each of its fields is a unit, or blank, and at least one is more than a letter;
     and where one is, every value below is a number or a time.
     """
-    places = _places_of_units(first)
+    places = places_of_units(first)
     rows = [record for record in below if len(record) == len(first)] if places else []
     values = [[row[place] for row in rows] for place in places]
     return len(rows) >= _LEAST_ROWS and all(kinds_of(each, 1.0) in ("number", "date") for each in values)
@@ -82,10 +82,10 @@ def are_units(first: Record, below: Sequence[Record]) -> bool:
 
 def may_be_units(first: Record) -> bool:
     """Return whether a record has units alone, whatever stands below it."""
-    return bool(_places_of_units(first))
+    return bool(places_of_units(first))
 
 
-def _places_of_units(first: Record) -> list[int]:
+def places_of_units(first: Record) -> list[int]:
     """Return the places of the fields that are units, if no other is anything else."""
     places = []
     for place, field in enumerate(first):

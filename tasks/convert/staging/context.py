@@ -38,6 +38,10 @@ class InputFile:
     piece: Piece | None = None
     """Where in a pack its bytes lie, if they do: `path` then has only the name that it would have."""
 
+    def __hash__(self) -> int:
+        """Return what tells it apart in a set, mostly: its name, as the hash of a path takes ten times as long."""
+        return hash(self.name)
+
     @property
     def is_local(self) -> bool:
         """Return whether it lies in this machine's file system."""

@@ -19,10 +19,10 @@ from tasks.convert.files.byte_view import ByteView
 from tasks.convert.files.opening import DamagedError, Stream, suffixes
 from tasks.convert.formats.csv.format import Csv, typed_later
 from tasks.convert.formats.csv.header import Head
+from tasks.convert.formats.csv.known import KnownHead
 from tasks.convert.formats.csv.parse import CsvBlock
 from tasks.convert.formats.csv.spans import MANY_LINES
-from tasks.convert.formats.csv.together import kind_of_head
-from tasks.convert.formats.csv.totals import TOTALS, may_end_with_totals
+from tasks.convert.formats.csv.totals import TOTALS
 from tasks.convert.formats.format import ByteBlock, FileFormat, Place, WholeFormat, misfit_alone
 from tasks.convert.formats.json.document import Json, parse_as_lines, write_as_lines
 from tasks.convert.formats.json.jsonl import Jsonl, parse_lines, warn_of_cut_off
@@ -39,15 +39,18 @@ from tasks.convert.staging.file import MOST_BYTES
 from tasks.convert.staging.members import (
     Member,
     decode_plain,
-    find_doubtful,
     find_head_alike,
     find_own_head,
     find_records,
     has_odd_records,
-    is_doubted,
+    has_record_without_values,
+    has_stray_quotes,
+    is_told,
     may_begin_with_units,
     read_own_head,
     suffix_of,
+    take_known,
+    without_known_totals,
     without_totals,
 )
 from tasks.convert.staging.reasons import count_reasons, most_common
@@ -55,6 +58,7 @@ from tasks.convert.staging.unchanged import check_unchanged, content_digest
 from tasks.core.bucket.opened import read_ahead
 from tasks.core.errors import TableError
 
+_KNOWN_HEADS = 4  # of one source; each file is compared with all
 _BLANK_LINE = re.compile(rb"\n[ \t\v\f\r]*\n|\n[ \t\v\f\r]+\Z|\0")
 
 
@@ -162,8 +166,7 @@ def _join_tables(texts: _Texts, plan: ConversionContext) -> _Joined | None:
         head, members = _take_below_heads(plain, plan)
     if head is None or not members or plan.target.find_missing(head.names):
         return None
-    members = [replace(member, records=find_records(member.body, head.dialect.quote)) for member in members]
-    members = [m for m in members if np.diff(m.begins, append=m.lines).max(initial=0) <= MANY_LINES]
+    members = [m for m in (_divide(member, head) for member in members) if m.most_lines <= MANY_LINES]
     if not members:
         return None
     data = b"".join(member.body for member in members)
@@ -173,11 +176,17 @@ def _join_tables(texts: _Texts, plan: ConversionContext) -> _Joined | None:
         return None
     # Where a byte of a reject stands is not known but in UTF-8, and its own rows may tell another delimiter.
     rejected = [m for m in members if m.file in told.misfits]
-    texts_of = {m.file: plain[m.file][0] for m in rejected if m.guess is None}  # else its head is its own
-    doubtful = {file for file, text in texts_of.items() if find_head_alike(file.name, text, head, plan) is None}
-    odd = [m for m in rejected if m.encoding != "utf-8" or m.file in doubtful]
+    unlike = [m for m in rejected if not m.has_own_head and len(told.misfits[m.file]) > bool(m.totals)]
+    doubted = {m.file for m in unlike if not is_told(m, plain[m.file][0], head, plan)}
+    odd = [m for m in rejected if m.encoding != "utf-8" or m.file in doubted]
     narrower = frozenset[InputFile]() if plan.wanted is not None else _find_narrower(members, told, plan)
     return told._replace(odd=told.odd | {m.file for m in odd}, narrower=narrower)
+
+
+def _divide(member: Member, head: Head) -> Member:
+    """Return a file, and in which of its lines each record begins."""
+    records = find_records(member.body, head.dialect.quote)
+    return member if records is None else replace(member, records=records)
 
 
 def _take_below_header(plain: Mapping[InputFile, tuple[bytes, str]], plan: ConversionContext) -> _Found:
@@ -186,35 +195,43 @@ def _take_below_header(plain: Mapping[InputFile, tuple[bytes, str]], plan: Conve
     header = next(filter(bytes.strip, first_lines), b"")  # one without an end may be the beginning of another's
     below = [(file, data, encoding) for file, (data, encoding) in plain.items() if data.startswith(header)]
     place = Place(2, len(header))
-    members = [replace(Member.of(file, data[len(header) :]), encoding=name, first=place) for file, data, name in below]
+    members = [Member.of(file, data[len(header) :], name, place, has_own_head=False) for file, data, name in below]
     head = _read_head(members, header, plan) if members else None
     if head is None:
         return None, ()
-    doubtful = find_doubtful(header, head)  # else the header, and that all rows have its fields, tells enough
-    found = []
+    known = KnownHead.of(head, header, plan.target.reading)  # with that all rows have its fields, it tells enough
+    are_odd = has_record_without_values(b"".join(m.body for m in members), head)  # of all at once, as none mostly is
+    found: list[Member | None] = []
     for m in members:
-        if has_odd_records(m.body, head) or may_begin_with_units(m.body, head, plan):
+        if has_stray_quotes(m.body, head) or (are_odd and has_record_without_values(m.body, head)):
             continue
-        is_sure = doubtful is not None and not is_doubted(m.body, head, doubtful)
-        if is_sure and not may_end_with_totals(ByteView.of(m.body), head):
-            found.append(m)
-        elif (own := find_head_alike(m.file.name, plain[m.file][0], head, plan)) is not None:
-            found += filter(None, [without_totals(m, own, plan)])
-    return head, found
+        text = plain[m.file][0]
+        if known is not None and known.tells(m.body) and not may_begin_with_units(m.body, head, plan):
+            found.append(without_known_totals(m, text, known, plan))
+        elif (own := find_head_alike(m.file.name, text, head, plan)) is not None:
+            found.append(without_totals(replace(m, has_own_head=True), own, plan))
+    return head, [member for member in found if member is not None]
 
 
 def _take_below_heads(plain: Mapping[InputFile, tuple[bytes, str]], plan: ConversionContext) -> _Found:
     """Return the files whose heads are alike, but for titles and units: the kind that comes most often."""
     alike: dict[Hashable, list[tuple[Head, Member]]] = {}
+    known: list[KnownHead] = []
     for file, (data, encoding) in plain.items():
+        found = ((each.head, take_known(file, data, encoding, each, plan)) for each in known)
+        if (told := next(((head, member) for head, member in found if member is not None), None)) is not None:
+            alike.setdefault(told[0].kind, []).append(told)
+            continue
         head = find_own_head(file.name, data, plan)
         if head is None or has_odd_records(data[head.size :], head):
             continue
         guess = head.guess(suffix_of(file, plan), encoding)
         place = Place(head.lines + 1, head.size)
-        member = replace(Member.of(file, data[head.size :]), encoding=encoding, first=place, guess=guess)
+        member = Member.of(file, data[head.size :], encoding, place, guess)
         if (rows := without_totals(member, head, plan)) is not None:
-            alike.setdefault(kind_of_head(head), []).append((head, rows))
+            alike.setdefault(head.kind, []).append((head, rows))
+        if len(known) < _KNOWN_HEADS and (new := KnownHead.of(head, data, plan.target.reading)) is not None:
+            known += [] if any(new.is_as(each) for each in known) else [new]
     most = max(alike.values(), key=len, default=[])
     return (most[0][0], [member for _, member in most]) if most else (None, ())
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 from dataclasses import dataclass, field, replace
 
@@ -9,22 +11,21 @@ import numpy as np
 
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.files.encoding import Transcoder, detect_encoding
-from tasks.convert.formats.csv.dialect import RECORDS
 from tasks.convert.formats.csv.header import Head, read_head
+from tasks.convert.formats.csv.known import KnownHead, is_told_whatever_its_widths
 from tasks.convert.formats.csv.quotes import are_inside, are_paired
-from tasks.convert.formats.csv.together import kind_of_head, line_without_values
-from tasks.convert.formats.csv.totals import find_totals
+from tasks.convert.formats.csv.together import line_without_values
+from tasks.convert.formats.csv.totals import find_totals, may_end_with_totals
 from tasks.convert.formats.format import Place
-from tasks.convert.formats.header import PLAIN_NAME
 from tasks.convert.formats.registry import format_of
-from tasks.convert.formats.units import are_units, may_be_units
+from tasks.convert.formats.units import may_be_units
 from tasks.convert.schema.blocks import Guess
 from tasks.convert.staging.context import ConversionContext, InputFile
 from tasks.core.errors import TableError
 
-_ODD = (b"'", b"\0", b"\xef\xbb\xbf", b"\xff")
+_ODD_OF_ASCII = (b"'", b"\0")
+_ODD = (*_ODD_OF_ASCII, b"\xef\xbb\xbf", b"\xff")
 _QUOTE = b'"'
-_OTHER_DELIMITERS = (b";", b"\t", b"|")
 _MAY_BE_THOUSANDS = re.compile(rb"\d\.\d{3}(?!\d)")
 
 
@@ -46,12 +47,25 @@ class Member:
     """In which of its lines each record begins; None where each line is one."""
     totals: bytes = b""
     """The line below its rows, which is none."""
+    has_own_head: bool = True
+    """Whether its head was read, and not told by that of another."""
 
     @classmethod
-    def of(cls, file: InputFile, body: bytes) -> Member:
+    def of(
+        cls,
+        file: InputFile,
+        body: bytes,
+        encoding: str = "utf-8",
+        first: Place = Place(1, 0),  # noqa: B008 - as above
+        guess: Guess | None = None,
+        *,
+        has_own_head: bool = True,
+    ) -> Member:
         """Return a file each line of which is a record."""
         whole = body if not body or body.endswith(b"\n") else body + b"\n"
-        return cls(file, whole, ByteView.of(whole).lines)
+        return cls(
+            file, whole, whole.count(b"\n"), encoding=encoding, first=first, guess=guess, has_own_head=has_own_head
+        )
 
     @property
     def rows(self) -> int:
@@ -67,6 +81,11 @@ class Member:
     def begins(self) -> np.ndarray:
         """Return in which of its lines each record begins."""
         return np.arange(self.lines) if self.records is None else self.records
+
+    @property
+    def most_lines(self) -> int:
+        """Return how many lines the longest record has."""
+        return 1 if self.records is None else int(np.diff(self.records, append=self.lines).max(initial=0))
 
     @property
     def is_plain(self) -> bool:
@@ -106,8 +125,9 @@ def decode_plain(data: bytes) -> tuple[bytes, str] | None:
         encoding, data = found.name, Transcoder(found).to_utf8(data, final=True)
         if len(ByteView.of(data).undecodable):
             return None
-    is_odd = any(odd in data for odd in _ODD) or data.count(b"\r") != data.count(b"\r\n")
-    return None if is_odd else (data, encoding)
+    if any(odd in data for odd in (_ODD_OF_ASCII if data.isascii() else _ODD)):
+        return None
+    return None if b"\r" in data and data.count(b"\r") != data.count(b"\r\n") else (data, encoding)
 
 
 def find_records(body: bytes, quote: str) -> np.ndarray | None:
@@ -126,10 +146,48 @@ def read_own_head(name: str, text: bytes, plan: ConversionContext) -> Head:
     return read_head(ByteView.of(text), target.reading, suffix, target.naming.rename, target.header_names)
 
 
+def take_known(file: InputFile, text: bytes, encoding: str, known: KnownHead, plan: ConversionContext) -> Member | None:
+    """Return a file whose head is told by that of another; None where its own is to be read."""
+    if (place := known.find(text)) is None:
+        return None
+    title, head = text[:place], known.head
+    first = Place(title.count(b"\n") + known.lines + 1, place + len(known.begins))
+    guess = known.guess(title, suffix_of(file, plan), encoding)
+    member = Member.of(file, text[first.byte :], encoding, first, guess, has_own_head=False)
+    if has_odd_records(member.body, head) or not known.tells(member.body, title):
+        return None
+    if head.units is None and may_begin_with_units(member.body, head, plan):
+        return None
+    return without_known_totals(member, text, known, plan)
+
+
+def without_known_totals(member: Member, text: bytes, known: KnownHead, plan: ConversionContext) -> Member | None:
+    """Return a file whose head is told by that of another, its line of totals told apart; None where notes stand below that."""
+    if not may_end_with_totals(ByteView.of(member.body), known.head):
+        return member
+    place = (member.first.byte or 0) - len(known.begins)
+    return without_totals(member, known.with_rows(text, place, plan.target.reading), plan)
+
+
+def is_told(member: Member, text: bytes, head: Head, plan: ConversionContext) -> bool:
+    """Return whether the head of a file, now that it is read, is what that of another, or this one, told of it."""
+    if member.first.line == 2 and is_told_whatever_its_widths(head, member.body):  # noqa: PLR2004 - below a header alone
+        return True
+    own = find_own_head(member.file.name, text, plan)
+    if own is None or own.kind != head.kind or Place(own.lines + 1, own.size) != member.first:
+        return False
+    guess = own.guess(suffix_of(member.file, plan), member.encoding)
+    return (
+        own.units == head.units
+        if member.guess is None
+        else guess == replace(member.guess, totals="", totals_kept=False)
+    )
+
+
 def find_head_alike(name: str, text: bytes, head: Head, plan: ConversionContext) -> Head | None:
     """Return the head of a file that is written as others with this head, whatever its values tell; else None."""
     own = find_own_head(name, text, plan)
-    if own is None or kind_of_head(own) != kind_of_head(head):
+    if own is None or own.kind != head.kind:
         return None
     return own if (own.size, own.lines, own.units) == (head.size, head.lines, head.units) else None
 
@@ -145,27 +203,22 @@ def find_own_head(name: str, text: bytes, plan: ConversionContext) -> Head | Non
     return head if head.dialect.is_decided or not _MAY_BE_THOUSANDS.search(text) else None
 
 
-def find_doubtful(header: bytes, head: Head) -> re.Pattern[bytes] | None:
-    """Return what makes it doubtful, below a header, how the file is divided, or whether that is its header: one of its first names as a value; None where every file is."""
-    others = any(each in header for each in _OTHER_DELIMITERS)
-    if head.dialect.delimiter != "," or others or not all(map(PLAIN_NAME.fullmatch, head.fields)):
-        return None
-    names = b"|".join(re.escape(field).encode() for field in head.fields[:2])
-    return re.compile(rb"(?:^|,)(?:%b)(?:,|\r?$)" % names, re.MULTILINE)
-
-
-def is_doubted(body: bytes, head: Head, doubtful: re.Pattern[bytes]) -> bool:
-    """Return whether a file has a quote, or one of the first names of its header as a value."""
-    if _QUOTE in body:
-        return True
-    return any(field.encode() in body for field in head.fields[:2]) and doubtful.search(body) is not None
-
-
 def has_odd_records(body: bytes, head: Head) -> bool:
     """Return whether any record has no value, as below it the header of another table may be, or a stray quote."""
-    text, dialect = ByteView.of(body), head.dialect
-    if _QUOTE in body and not (dialect.quote and are_paired(text.to_numpy(), dialect.quote, dialect.delimiter)):
-        return True  # whose records only a reader can tell
+    return has_stray_quotes(body, head) or has_record_without_values(body, head)
+
+
+def has_stray_quotes(body: bytes, head: Head) -> bool:
+    """Return whether any quote opens or closes no field: of such records only a reader can tell."""
+    if _QUOTE not in body:
+        return False
+    view, dialect = np.frombuffer(body, np.uint8), head.dialect
+    return not (dialect.quote and are_paired(view, dialect.quote, dialect.delimiter))
+
+
+def has_record_without_values(body: bytes, head: Head) -> bool:
+    """Return whether any line has no value, be it blank."""
+    dialect = head.dialect
     begins = f"{dialect.delimiter}{dialect.quote} \t\v\f\r\n".encode()
     may_be_empty = body[:1] in begins or any(
         b"\n%c" % each in body for each in begins
@@ -174,11 +227,14 @@ def has_odd_records(body: bytes, head: Head) -> bool:
 
 
 def may_begin_with_units(body: bytes, head: Head, plan: ConversionContext) -> bool:
-    """Return whether the first row may be one of units."""
+    """Return whether the first row may be one of units, whatever stands below it."""
     dialect = head.dialect
-    first, *below = body.decode().replace("\r\n", "\n").split("\n", RECORDS)[: RECORDS - 1]
-    if plan.target.reading.units_row is False or not head.fields or not may_be_units(first.split(dialect.delimiter)):
+    if plan.target.reading.units_row is False or not head.fields:
         return False
-    return are_units(
-        first.split(dialect.delimiter), [line.split(dialect.delimiter) for line in filter(None, below)][:-1]
-    )
+    line = body[: body.find(b"\n") + 1].decode()
+    if dialect.quote and dialect.quote in line:
+        records = csv.reader(
+            io.StringIO(body.decode(), newline=""), delimiter=dialect.delimiter, quotechar=dialect.quote
+        )
+        return may_be_units(next(records, []))
+    return may_be_units(line.rstrip("\r\n").split(dialect.delimiter))

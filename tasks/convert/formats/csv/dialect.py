@@ -16,7 +16,7 @@ from tasks.convert.formats.units import are_units
 from tasks.convert.schema.blocks import EXAMPLE
 from tasks.core.errors import TableError
 
-_DELIMITERS = (",", ";", "\t", "|")
+DELIMITERS = (",", ";", "\t", "|")
 _RARE_DELIMITERS = (":", None)  # which divide texts and times as well: they are told, and not guessed
 RECORDS = 50
 # Excel takes what such a first line names for the delimiter, and does not show the line.
@@ -146,6 +146,12 @@ def detect_dialect(
     return replace(dialect, skipped_row=quoting.delimiter.join(found))
 
 
+def read_first_rows(sample: str, quoting: Quoting, reading: Reading, above: int) -> Sequence[Sequence[str]]:
+    """Return the first rows of a file that begins with `sample`, below so many records that are none."""
+    read = _Sample.read(sample, quoting, reading)
+    return read.records[above:] or read.valued[above:]
+
+
 def _lines_to_skip(sample: str, reading: Reading) -> tuple[int, str]:
     """Return how many lines stand before the first that may be a header, and the delimiter that one of them names."""
     if reading.header_row is not None:
@@ -216,18 +222,18 @@ def _find(
 
 def _detect_delimiter(text: str, quoting: Quoting, reading: Reading, expected: Collection[str]) -> str:
     """Return the delimiter; mostly the header alone tells it, and the records are not weighed, which would take longer than all else."""
-    dividing = [each for each in _DELIMITERS if len(_first(text, replace(quoting, delimiter=each))) > 1]
+    dividing = [each for each in DELIMITERS if len(_first(text, replace(quoting, delimiter=each))) > 1]
     if len(dividing) == 1:
         widths = map(len, _Sample.read(text, replace(quoting, delimiter=dividing[0]), reading).records)
         if len(set(widths)) == 1:
             return dividing[0]
-    if not any(each in text for each in _DELIMITERS[1:]):  # as below a title of a file of commas
-        return _DELIMITERS[0]
+    if not any(each in text for each in DELIMITERS[1:]):  # as below a title of a file of commas
+        return DELIMITERS[0]
     samples = {
-        each: _Sample.read(text, replace(quoting, delimiter=each), reading) for each in _DELIMITERS if each in text
+        each: _Sample.read(text, replace(quoting, delimiter=each), reading) for each in DELIMITERS if each in text
     }
     weights = {each: _agreement(sample.records, reading, expected) for each, sample in samples.items()}
-    return max(_DELIMITERS, key=lambda each: weights.get(each, (0.0, 0.0, 0)))
+    return max(DELIMITERS, key=lambda each: weights.get(each, (0.0, 0.0, 0)))
 
 
 def _records(text: str, quoting: Quoting) -> Iterator[tuple[int, list[str]]]:
@@ -266,7 +272,7 @@ def _find_undivided(records: Sequence[Sequence[str]], delimiter: str) -> str:
     if not records or any(len(record) != 1 for record in records):
         return ""
     lines = [record[0].strip() for record in records]
-    others = [each for each in _DELIMITERS if each != delimiter and all(each in line for line in lines)]
+    others = [each for each in DELIMITERS if each != delimiter and all(each in line for line in lines)]
     return lines[0] if others or any(_are_divided(lines, each) for each in _RARE_DELIMITERS) else ""
 
 

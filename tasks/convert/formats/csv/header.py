@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from tasks.config import Reading
 from tasks.convert.files.byte_view import ByteView
@@ -65,11 +66,18 @@ class Head:
             units_text=dialect.delimiter.join(dialect.units),
         )
 
+    @cached_property
+    def kind(self) -> Hashable:
+        """Return what the records of files are read by: what stands above their headers differs."""
+        dialect = replace(self.dialect, above=0, title="")
+        return dialect, dialect.is_decided, self.names, self.fields, self.line
+
     @property
     def warnings(self) -> tuple[str, ...]:
         """Return sentences on what may have been another way, or may be a row."""
         dialect = self.dialect
-        return (*dialect.warnings, *warn_of_row_of_units(self.units or (), dialect.rows, dialect.delimiter))
+        declared = () if dialect.units else self.units or ()  # one that was found is none of the rows
+        return (*dialect.warnings, *warn_of_row_of_units(declared, dialect.rows, dialect.delimiter))
 
 
 def read_head(
@@ -155,8 +163,9 @@ def _read_header(text: ByteView, dialect: Dialect, rename: Rename, reading: Read
 
 def _first_record(text: ByteView, dialect: Dialect) -> tuple[Span | None, Records]:
     """Return the first record that `text` begins with, and all of those that had to be told apart for it."""
-    lines = _first_lines(text, dialect)
-    records = Records(ByteView.of(dialect.quoting.rewrite(lines)), dialect, raw=ByteView.of(lines))
+    lines = ByteView.of(_first_lines(text, dialect))
+    plain = lines if dialect.quoting.is_plain else ByteView.of(dialect.quoting.rewrite(lines.data))
+    records = Records(plain, dialect, raw=lines)
     return next(iter(records.spans), None), records
 
 

@@ -13,7 +13,6 @@ import pyarrow as pa
 
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.csv.at_once import reject_unlike
-from tasks.convert.formats.csv.header import Head
 from tasks.convert.formats.csv.lines import without_records
 from tasks.convert.formats.csv.parse import CsvBlock, read_typed
 from tasks.convert.formats.csv.places import list_places
@@ -36,7 +35,7 @@ def parse_together(blocks: Sequence[CsvBlock], schema: Schema) -> list[TypedBloc
     found: list[TypedBlock | None] = [None] * len(blocks)
     alike: dict[Hashable, list[int]] = {}
     for place, block in enumerate(blocks):
-        alike.setdefault(kind_of_head(block.head), []).append(place)
+        alike.setdefault(block.head.kind, []).append(place)
     waiting = [(places, schema) for places in alike.values()]
     anew = replace(schema, guess=None)  # of others the first may have told what is none of these
     while waiting:
@@ -51,11 +50,6 @@ def parse_together(blocks: Sequence[CsvBlock], schema: Schema) -> list[TypedBloc
         half = len(left) // 2 if tried.guess is None and not found_here else 0
         waiting += [(left[half:], anew), (left[:half], anew)]
     return found
-
-
-def kind_of_head(head: Head) -> Hashable:
-    """Return what the records of files are read by: what stands above their headers differs."""
-    return replace(head.dialect, above=0, title=""), head.dialect.is_decided, head.names, head.fields, head.line
 
 
 def may_be_joined(block: CsvBlock) -> bool:

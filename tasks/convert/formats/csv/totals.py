@@ -97,9 +97,9 @@ def may_end_with_totals(text: ByteView, head: Head) -> bool:
     """Return whether the last line may be totals, whatever rows a file with this head has."""
     if (last := _find_last(text, head)) is None or (named := name_place(fields := last[-1])) is None:
         return False
-    kinds = [kind_of_field(field) for field in fields]
-    is_named = not all(map(str.strip, fields)) or _WORDS.fullmatch(fields[named]) is not None
-    return kinds[named] == "text" and "number" in kinds and is_named
+    if all(map(str.strip, fields)) and not _WORDS.fullmatch(fields[named]):
+        return False
+    return kind_of_field(fields[named]) == "text" and any(kind_of_field(field) == "number" for field in fields)
 
 
 def _find_last(text: ByteView, head: Head) -> tuple[str, int, list[str]] | None:

@@ -1,0 +1,187 @@
+"""The heads of small CSV files told by that of another: where the first lines are the same, and no line below can tell another way."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from tasks.config import Reading
+from tasks.convert.files.encoding import SAMPLE_BYTES
+from tasks.convert.formats.csv.dialect import DELIMITERS, RECORDS, read_first_rows
+from tasks.convert.formats.csv.header import Head
+from tasks.convert.formats.header import PLAIN_NAME, kinds_of
+from tasks.convert.formats.units import places_of_units
+from tasks.convert.schema.blocks import Guess
+
+_TITLES = re.compile(rb"(?!sep=)(?:[A-Za-z0-9][^,;\t|\"\\\r\n]*\r?\n(?:\r?\n)*){1,3}", re.IGNORECASE)
+_TITLE_BYTES = 1024
+_TOLD_COLUMNS = 3  # from which on a title alone is no record that lacks some
+_TOLD_ROWS = 3  # below titles, or a row of units, from which on these are told
+_TOLD_ABOVE = 40  # lines among which a number with decimals tells of all
+_POINT = rb"[+-]?\d+\.(?:\d{1,2}|\d{4,})|0\.\d{3}"
+_COMMA = rb"[+-]?(?:\d+,0\d?|0,\d{1,2})|-\d+,\d{1,2}"  # none of which may be two numbers
+_NUMBER, _DATE = rb"[+-]?\d+(?:\.\d+)?", rb"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?)?"
+
+
+def is_told_whatever_its_widths(head: Head, body: bytes) -> bool:
+    """Return whether a head that is `known`, without title or units, is that of a file with `body` below it, however many fields its rows have."""
+    if head.dialect.delimiter != "," or len(head.names) == 1:
+        return False
+    return not any(each.encode() in body for each in (*DELIMITERS[1:], '"'))
+
+
+def _count_records(body: bytes) -> int:
+    """Return how many records there are at least, whose quotes are paired."""
+    lines = body.count(b"\n")
+    return lines - sum(within.count(b"\n") for within in body.split(b'"')[1::2]) if b'"' in body else lines
+
+
+@dataclass(frozen=True)
+class KnownHead:
+    """The head of a file whose first lines are `begins`, below a title or not: `tells` whether that of another with the same lines is as this one."""
+
+    head: Head
+    begins: bytes
+    has_decimal: bool
+    """Whether it is declared, or told by the delimiter, what separates decimals."""
+
+    @classmethod
+    def of(cls, head: Head, text: bytes, reading: Reading) -> KnownHead | None:
+        """Return the head of a file that holds `text`; None where the rows of each file are asked."""
+        dialect, above = head.dialect, 0
+        for _ in range(dialect.above):
+            above = text.find(b"\n", above) + 1
+        begins = text[above : head.size]
+        others = [each for each in DELIMITERS if each != dialect.delimiter and each.encode() in begins]
+        is_told = dialect.delimiter in DELIMITERS and dialect.quoting.is_plain and not head.warnings
+        if not is_told or others or b'"' in begins or not all(map(PLAIN_NAME.fullmatch, head.fields)):
+            return None
+        if head.units is not None and not (dialect.units and len(head.units) == len(head.names)):
+            return None
+        is_known = begins.endswith(b"\n") and begins.count(b"\n") == 1 + (head.units is not None)
+        has_decimal = dialect.delimiter == "," or reading.decimal is not None
+        return cls(head, begins, has_decimal) if is_known and head.fields else None
+
+    def is_as(self, other: KnownHead) -> bool:
+        """Return whether the other tells the same of any file."""
+        return (self.begins, self.head.kind, self.head.units) == (other.begins, other.head.kind, other.head.units)
+
+    @property
+    def lines(self) -> int:
+        """Return how many lines these are."""
+        return 1 + (self.head.units is not None)
+
+    def find(self, text: bytes) -> int | None:
+        """Return where the first lines stand in a file, below a title or not; None where they do not."""
+        if text.startswith(self.begins):
+            return 0
+        place = text.find(b"\n" + self.begins, 0, _TITLE_BYTES) + 1
+        return place if place and _TITLES.fullmatch(text, 0, place) else None
+
+    def guess(self, title: bytes, suffix: str, encoding: str) -> Guess:
+        """Return what is guessed of a file with these lines below its title."""
+        guess, text = self._guess(suffix), title.partition(b"\n")[0].strip().decode("utf-8", "replace")
+        return replace(guess, encoding=encoding, skipped=title.count(b"\n"), title=text)
+
+    def with_rows(self, text: bytes, place: int, reading: Reading) -> Head:
+        """Return the head of a file with these lines at `place`, and with its own first rows."""
+        dialect, titles = self.head.dialect, [line for line in text[:place].splitlines() if line]
+        above = self.lines + len(titles)
+        sample = text[:SAMPLE_BYTES].decode("utf-8", "replace")
+        return replace(
+            self.head,
+            dialect=replace(dialect, rows=read_first_rows(sample, dialect.quoting, reading, above)),
+        )
+
+    def tells(self, body: bytes, title: bytes = b"") -> bool:
+        """Return whether no row in `body`, whose quotes are paired, tells that a file is written otherwise than this one."""
+        if (title or self.head.units is not None) and _count_records(body) < _TOLD_ROWS:
+            return False
+        return (
+            self._tells_below_title(body, title)
+            and self._tells_quotes(body)
+            and self._tells_header(body)
+            and self._tells_decimal(body, title)
+            and (self._rows is None or self._tells_units(body))
+        )
+
+    def _tells_below_title(self, body: bytes, title: bytes) -> bool:
+        others = [each for each in DELIMITERS if each != self.head.dialect.delimiter]
+        return not title or (
+            len(self.head.names) >= _TOLD_COLUMNS and not any(each.encode() in body for each in others)
+        )
+
+    def _tells_quotes(self, body: bytes) -> bool:
+        if b'"' not in body:
+            return True
+        is_one = len(self.head.names) == 1 or self.head.units is not None or not self.has_decimal
+        if is_one or b'\\"' in body:  # an escape may be found
+            return False
+        return not any(each in body for each in (b' "', b'\t"')) or self._quote_behind_blanks.search(body) is None
+
+    def _tells_header(self, body: bytes) -> bool:
+        """Return whether none of the first names, by which a header is known, is a value."""
+        return not any(name in body for name in self._names) or self._name.search(body) is None
+
+    def _tells_decimal(self, body: bytes, title: bytes) -> bool:
+        """Return whether decimals are written as they are here, if this file tells."""
+        if self.has_decimal:
+            return True
+        dialect = self.head.dialect
+        if any(each in text for each in self._never for text in (title, body)):
+            return False
+        found = self._decimal.search(body) if dialect.is_decided else None
+        return not dialect.is_decided or (found is not None and body.count(b"\n", 0, found.start()) < _TOLD_ABOVE)
+
+    def _tells_units(self, body: bytes) -> bool:
+        """Return whether all of the first rows have numbers or times where this file has units."""
+        assert self._rows is not None
+        found = self._rows.match(body)
+        return found is not None and (found.end() == len(body) or body.count(b"\n", 0, found.end()) == RECORDS)
+
+    @cached_property
+    def _names(self) -> list[bytes]:
+        return [field.encode() for field in self.head.fields[:2]]
+
+    @cached_property
+    def _name(self) -> re.Pattern[bytes]:
+        end, names = re.escape(self.head.dialect.delimiter).encode(), b"|".join(map(re.escape, self._names))
+        return re.compile(rb'(?:^|"|%b)(?:%b)(?:%b|"|\r?$)' % (end, names, end), re.MULTILINE)
+
+    @cached_property
+    def _quote_behind_blanks(self) -> re.Pattern[bytes]:
+        end = re.escape(self.head.dialect.delimiter).encode()
+        return re.compile(rb'(?:^|%b)[ \t]+"' % end, re.MULTILINE)
+
+    @cached_property
+    def _never(self) -> tuple[bytes, ...]:
+        """Return what stands in no file whose decimals are as those here."""
+        dialect = self.head.dialect
+        return (b".", b",") if not dialect.is_decided else (b".",) if dialect.decimal == "," else (b",",)
+
+    @cached_property
+    def _decimal(self) -> re.Pattern[bytes]:
+        dialect = self.head.dialect
+        end, number = re.escape(dialect.delimiter).encode(), _COMMA if dialect.decimal == "," else _POINT
+        return re.compile(rb"(?:^|%b)(?:%b)(?:%b|\r?$)" % (end, number, end), re.MULTILINE)
+
+    @cached_property
+    def _rows(self) -> re.Pattern[bytes] | None:
+        """Return how so many rows begin that have values below all units."""
+        units, dialect = self.head.units, self.head.dialect
+        if units is None:
+            return None
+        end, places = re.escape(dialect.delimiter).encode(), places_of_units(units)
+        values = [rb"[^%b\r\n]*" % end] * len(units)
+        for place in places:
+            kind = kinds_of([row[place] for row in dialect.rows if len(row) == len(units)], 1.0)
+            values[place] = b"(?:%b)" % (_DATE if kind == "date" else _NUMBER)
+        first, line_end = end.join(values), rb"\r?\n"
+        for place in places:
+            values[place] += b"?"
+        below = end.join(values)
+        return re.compile(rb"%b%b(?:%b%b){2,%d}+" % (first, line_end, below, line_end, RECORDS - 1))
+
+    def _guess(self, suffix: str) -> Guess:
+        return self.head.guess(suffix)
