@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,10 @@ import pytest
 from tasks.convert import tasks as convert_tasks
 from tasks.convert.formats.csv import format as csv_format
 from tasks.convert.formats.csv import parse, quotes, quoting, second, spans
+from tasks.convert.formats.csv.records import UNCLOSED
+from tasks.convert.parts.rejects import write_rejects
 from tasks.convert.schema import values
+from tasks.convert.staging import block
 from tasks.convert.staging import file as staging
 from tests.convert.conftest import NO_LIMIT, files_source, make_table, read_rejects, read_rows
 from tests.convert.slow_paths import ROWS, Flights, count_calls, inbox, made, with_odd_line
@@ -317,6 +321,49 @@ def test_no_row_of_texts_below_a_blank_line_is_judged_by_itself(
 
     assert not judged
     assert not slow
+
+
+@pytest.mark.parametrize(
+    ("row", "others", "reason"),
+    [
+        ("1,2,3", {}, "3 fields, the header has 2"),
+        ("x,2", {"a": {"type": "int"}}, "'x' is not an int"),
+        ('"1,2', {}, UNCLOSED),
+    ],
+)
+def test_a_reason_that_many_rejects_share_is_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, row: str, others: dict[str, Any], reason: str
+) -> None:
+    """Its text is neither made nor hashed for each of them."""
+    told: list[pa.Table] = []
+
+    def kept(path: Path, source: str, misfits: Mapping[str, pa.Table]) -> None:
+        told.extend(misfits.values())
+        write_rejects(path, source, misfits)
+
+    monkeypatch.setattr(block, "write_rejects", kept)
+    (inbox(tmp_path) / "a.csv").write_text("a,b\n" + f"1,2\n{row}\n" * ROWS)
+
+    table = make_table(tmp_path, files_source(columns=others, table=NO_LIMIT))
+
+    assert table.rows_rejected == len(told[0]) == ROWS
+    assert told[0]["reason"].unify_dictionaries().chunk(0).dictionary.to_pylist() == [reason]
+    assert {each["reason"] for each in read_rejects(tmp_path)} == {reason}
+
+
+def test_rejects_whose_reasons_differ_stand_beside_those_that_share_one(tmp_path: Path) -> None:
+    """Each has its own reason, column, line and text."""
+    (inbox(tmp_path) / "a.csv").write_text('a,b\n1,2\nx,2\n1,2,3\ny,2\n"1,2\nz,\n')
+
+    make_table(tmp_path, files_source(columns={"a": {"type": "int"}, "b": {"required": True}}, table=NO_LIMIT))
+
+    assert [(each["line"], each["column"], each["reason"], each["raw"]) for each in read_rejects(tmp_path)] == [
+        (3, "a", "'x' is not an int", "x,2"),
+        (4, None, "3 fields, the header has 2", "1,2,3"),
+        (5, "a", "'y' is not an int", "y,2"),
+        (6, None, UNCLOSED, '"1,2'),
+        (7, "a", "'z' is not an int", "z,"),
+    ]
 
 
 def test_what_a_step_frees_is_kept_for_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -120,7 +120,9 @@ class ByteView:
 
     def _divide_at(self, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return where each line begins, and where it ends, of those that one of these bytes ends."""
-        return np.concatenate([[0], ends + 1]), np.concatenate([ends, [len(self)]])
+        starts = np.zeros(len(ends) + 1, np.int64)
+        np.add(ends, 1, out=starts[1:])
+        return starts, np.append(ends, len(self))
 
     @cached_property
     def line_spans_of_any_end(self) -> tuple[np.ndarray, np.ndarray]:

@@ -11,18 +11,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tasks.convert.schema.misfits import sort_misfits
+from tasks.convert.schema.misfits import join_misfits, repeat_text, sort_misfits
 from tasks.core.storage import fsync
 
 REJECT_SCHEMA = pa.schema(
     [
-        ("source", pa.string()),
-        ("file", pa.string()),
-        ("line", pa.int64()),
-        ("column", pa.string()),
-        ("reason", pa.string()),
-        ("raw", pa.string()),
-        ("byte_offset", pa.int64()),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("file", pa.string(), nullable=False),
+        pa.field("line", pa.int64(), nullable=False),
+        pa.field("column", pa.string()),
+        pa.field("reason", pa.string(), nullable=False),
+        pa.field("raw", pa.string(), nullable=False),
+        pa.field("byte_offset", pa.int64()),
     ]
 )
 
@@ -33,14 +33,12 @@ _RISING = dict.fromkeys(("line", "byte_offset"), "DELTA_BINARY_PACKED")
 
 def write_rejects(path: Path, source: str, misfits: Mapping[str, pa.Table]) -> None:
     """Write the staged rejects of files, of each in the order of their lines: no text that all have in common is made for each."""
-    told = pa.concat_tables([sort_misfits(each) for each in misfits.values()])
+    told = join_misfits(sort_misfits(each) for each in misfits.values()).unify_dictionaries()
     places = np.repeat(np.arange(len(misfits), dtype=np.int32), [len(each) for each in misfits.values()])
-    known = {"source": _repeat(source, len(told)), "file": pa.DictionaryArray.from_arrays(places, [*misfits])}
-    named = told["column"]
-    if not named.null_count and pc.all(pc.equal(named, named[0])).as_py():  # mostly
-        known["column"] = _repeat(named[0].as_py(), len(told))
-    columns = [known[name] if name in known else told[name] for name in REJECT_SCHEMA.names]
-    _write(path, pa.table(columns, REJECT_SCHEMA.names))
+    known = {"source": repeat_text(source, len(told)), "file": pa.DictionaryArray.from_arrays(places, [*misfits])}
+    columns = [known[field.name] if field.name in known else told[field.name] for field in REJECT_SCHEMA]
+    fields = [field.with_type(each.type) for field, each in zip(REJECT_SCHEMA, columns, strict=True)]
+    _write(path, pa.table(columns, pa.schema(fields)))
 
 
 def _write(path: Path, rejects: pa.Table) -> None:
@@ -98,10 +96,6 @@ def keep_rejects(path: Path, target: Path, files: Collection[str]) -> None:
     with pq.ParquetFile(path, read_dictionary=_REPEATED) as part:
         rejects = part.read()
     _write(target, rejects.filter(pc.is_in(rejects["file"].cast(pa.string()), pa.array(files, pa.string()))))
-
-
-def _repeat(text: str, times: int) -> pa.DictionaryArray:
-    return pa.DictionaryArray.from_arrays(np.zeros(times, np.int32), [text])
 
 
 EXAMPLES = 3

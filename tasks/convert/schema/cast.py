@@ -13,7 +13,7 @@ from tasks.convert.schema.alike import cast_alike
 from tasks.convert.schema.blocks import RawBlock, Schema, TypedBlock
 from tasks.convert.schema.cleaning import Cleaned, clean, tell_unclean
 from tasks.convert.schema.expressions import find_made, find_read, make_column
-from tasks.convert.schema.misfits import make_misfits
+from tasks.convert.schema.misfits import join_misfits, join_texts, make_misfits, repeat_text
 from tasks.convert.schema.narrowing import is_narrowest, narrow_types
 from tasks.convert.schema.points import find_points
 from tasks.convert.schema.types import TypeName, Types
@@ -111,16 +111,18 @@ class _Unfit:
         """Have new rows told, each with its reason, or all with one."""
         self.is_fit[rows] = False
         self._rows.append(rows)
-        self._told.append((column, pa.repeat(reasons, len(rows)) if isinstance(reasons, str) else reasons))
+        self._told.append((column, repeat_text(reasons, len(rows)) if isinstance(reasons, str) else reasons))
 
     def misfits(self, block: RawBlock) -> pa.Table:
         """Return the misfits of a block, those that its rows are the last."""
         if not self._told:
             return block.misfits
-        columns = pa.chunked_array([pa.repeat(name, len(reasons)) for name, reasons in self._told], pa.string())
-        reasons = pa.chunked_array([each for _, each in self._told], pa.string())
-        records = block.locate(np.concatenate(self._rows))
-        return pa.concat_tables([block.misfits, make_misfits(records, reasons, columns)])
+        names = dict.fromkeys(name for name, _ in self._told)
+        places = {name: place for place, name in enumerate(names)}
+        of_rows = np.repeat([places[name] for name, _ in self._told], [len(each) for _, each in self._told])
+        columns = pa.DictionaryArray.from_arrays(of_rows.astype(np.int32), [*names])
+        records, reasons = block.locate(np.concatenate(self._rows)), join_texts([each for _, each in self._told])
+        return join_misfits([block.misfits, make_misfits(records, reasons, columns)])
 
 
 def _kinds(own: Types, schema: Schema) -> Types:

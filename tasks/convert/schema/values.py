@@ -35,6 +35,7 @@ _PLAIN_INT = r"^-?(0|[1-9]\d{0,17})$"
 _PLAIN_NUMBER = r"^-?(0|[1-9]\d{0,14}|(0|[1-9]\d{0,6})\.\d{1,7})$"
 _INFERRED: tuple[TypeName, ...] = ("bool", "int", "float", "date", "timestamp_utc", "timestamp")
 _FEW_VALUES, _FIRST_VALUES = 8, 100
+_FEW_REASONS = 1_000  # are told once each, to the file of rejects: a dictionary of many is large in each slice
 _TELLING_VALUES, _ALIKE = 4_000, 2  # of so many values, where more than one in two differ all are tried as they stand
 
 # Signs and zeros that say nothing: +5 and 5.0 are ints, and so many nanoseconds are none. By type, what is found and
@@ -197,7 +198,9 @@ def tell_unfit(values: pa.ChunkedArray, kind: TypeName) -> pa.Array:
     texts = (values if pa.types.is_string(values.type) else cast_to_texts(values)).combine_chunks()
     if len(texts) > _FIRST_VALUES and _are_alike(texts):  # each different one is told once
         encoded = texts.dictionary_encode()
-        return tell_unfit(pa.chunked_array([encoded.dictionary]), kind).take(encoded.indices)
+        told = tell_unfit(pa.chunked_array([encoded.dictionary]), kind)
+        repeated = pa.DictionaryArray.from_arrays(encoded.indices, told)
+        return repeated if len(told) <= _FEW_REASONS else repeated.cast(pa.string())
     usual = f" is not {_SAID.get(kind, f'a {kind}')}"
     if not kind.startswith("timestamp"):
         return show(texts, usual)

@@ -17,7 +17,7 @@ from tasks.convert.formats.registry import format_of, read_ahead
 from tasks.convert.parts.part import Part
 from tasks.convert.parts.rejects import SharedRejects
 from tasks.convert.schema.blocks import RawBlock, TypedBlock
-from tasks.convert.schema.misfits import NO_MISFITS
+from tasks.convert.schema.misfits import NO_MISFITS, join_misfits
 from tasks.convert.staging.block import parse_alike, tell_block, write_block
 from tasks.convert.staging.context import ConversionContext, ConversionResult, ConvertedFile, InputFile
 from tasks.convert.staging.file import Block, Progress, parse_and_release, read_small, sum_up
@@ -162,7 +162,7 @@ def _tell(
         return None
     told = sum_up(read.file, plan, read.progress, [tell_block(block, rejects.part) for block in blocks]).files[0]
     if told.rejects:
-        rejects.add(read.file.name, pa.concat_tables([block.misfits for block in blocks]))
+        rejects.add(read.file.name, join_misfits(block.misfits for block in blocks))
     return replace(told, rejects=told.rejects[:1]), kept
 
 

@@ -30,7 +30,7 @@ from tasks.convert.formats.json.lines import JsonBlock
 from tasks.convert.formats.registry import format_of
 from tasks.convert.parts.rejects import SharedRejects
 from tasks.convert.schema.blocks import Guess, Schema, TypedBlock
-from tasks.convert.schema.misfits import NO_MISFITS, sort_misfits
+from tasks.convert.schema.misfits import NO_MISFITS, join_misfits, sort_misfits
 from tasks.convert.schema.narrowing import find_narrower
 from tasks.convert.staging.block import parse_block, write_block
 from tasks.convert.staging.bundle import BUNDLE_BYTES
@@ -314,7 +314,7 @@ def _told(members: Sequence[Member], parsed: TypedBlock, guess: Guess) -> _Joine
         if member.totals:
             below = Place(member.first.line + member.lines, (member.first.byte or 0) + len(member.body))
             misfit = misfit_alone(member.totals, below, (), TOTALS).misfits
-            own[member.file] = pa.concat_tables([own.get(member.file, NO_MISFITS), misfit])
+            own[member.file] = join_misfits([own.get(member.file, NO_MISFITS), misfit])
     are_several = pc.match_substring(told["raw"], "\n").fill_null(False).to_numpy()  # lines, of which one may be a row
     apart = {members[place].file for place in places[are_several].tolist()}
     doubted = {m.file for m in members if parsed.warnings and (m.file in own or m.records is not None)}

@@ -22,6 +22,9 @@ _FACTOR, _SHIFT, _NO_BITS = np.uint64(0x9E37_79B9_7F4A_7C15), np.uint64(29), np.
 
 def count_reasons(reasons: pa.ChunkedArray) -> pa.StructArray:
     """Return the reasons of a block, each with how often it is; one may stand there several times where most differ."""
+    if pa.types.is_dictionary(reasons.type):
+        counted = reasons.value_counts()
+        return pa.StructArray.from_arrays([counted.field(0).cast(pa.string()), counted.field(1)], ["values", "counts"])
     first = reasons[:_FIRST]
     if len(first.unique()) * _ALIKE <= len(first):
         return reasons.value_counts()

@@ -18,7 +18,7 @@ from tasks.convert.formats.csv.second import warn_of_second
 from tasks.convert.formats.csv.spans import RecordSpans
 from tasks.convert.formats.header import REPEATED, warn_of_repeats
 from tasks.convert.schema.blocks import RawBlock, Schema, TypedBlock
-from tasks.convert.schema.misfits import make_misfits
+from tasks.convert.schema.misfits import join_misfits, make_misfits
 
 
 def read_texts_at_once(block: CsvBlock) -> RawBlock | None:
@@ -42,7 +42,7 @@ def read_texts_at_once(block: CsvBlock) -> RawBlock | None:
     return RawBlock(
         table,
         len(records),
-        pa.concat_tables(misfits),
+        join_misfits(misfits),
         lambda chosen: block.locate(rows.lines[chosen], rows.below[chosen]),
         warnings=told,
         decimal=block.head.dialect.decimal,
@@ -58,19 +58,18 @@ def parse_but_rejects(block: CsvBlock, schema: Schema) -> TypedBlock | None:
     is_undecodable = _are_undecodable(block.window, records)
     is_row = ~is_undecodable & (records.widths == len(block.head.names))
     is_row[repeats := _find_repeated_bytes(block, records)] = False
-    rejects = records.take(~is_row)
-    if not 0 < len(rejects) < len(records):
+    places = np.flatnonzero(~is_row)
+    if not 0 < len(places) < len(records):
         return None
-    parsed = parse_typed(without_records(block, list_places(rejects.lines, rejects.below)), schema)
+    lines = list_places(records.lines[places], records.below[places])
+    parsed = parse_typed(without_records(block, lines), schema)
     if parsed is None:
         return None
     repeated = records.take(repeats)
     misfits = [*_reject_unlike(block, records, is_undecodable), _reject(block, repeated, REPEATED), parsed.misfits]
     told = [*warn_of_repeats(block.number_lines(repeated.lines).tolist()), *warn_of_second(block)]
     warnings = [*parsed.warnings, *told]
-    return replace(
-        parsed, received=parsed.received + len(rejects), misfits=pa.concat_tables(misfits), warnings=warnings
-    )
+    return replace(parsed, received=parsed.received + len(places), misfits=join_misfits(misfits), warnings=warnings)
 
 
 def _find_repeated_bytes(block: CsvBlock, records: RecordSpans) -> np.ndarray:
@@ -138,8 +137,9 @@ def _tell_widths(widths: np.ndarray, width: int) -> pa.Array:
     """Return why records of so many fields are no rows."""
     counts = np.bincount(widths)
     different, places = np.flatnonzero(counts), (np.cumsum(counts > 0) - 1)[widths]
-    return pa.array([tell_width(fields, width) for fields in different.tolist()], pa.string()).take(pa.array(places))
+    reasons = [tell_width(fields, width) for fields in different.tolist()]
+    return pa.DictionaryArray.from_arrays(places.astype(np.int32), pa.array(reasons, pa.string()))
 
 
 def _reject(block: CsvBlock, records: RecordSpans, reasons: str | pa.Array) -> pa.Table:
-    return make_misfits(block.locate(records.lines, records.below), reasons)
+    return make_misfits(block.locate_records(records), reasons)

@@ -86,12 +86,20 @@ class CsvBlock:
 
     def locate(self, lines: np.ndarray, stops: np.ndarray | None = None) -> pa.Table:
         """Return the records that begin in these lines of the block, and end above `stops`, as they stand in the file."""
-        numbers, text = self.number_lines(lines), self.raw or self.window
+        first, text = lines if self.places is None else self.places[lines], self.raw or self.window
         starts, ends = text.line_spans_of_any_end
-        first = numbers - self.first_line
-        begins, last = starts[first], first if stops is None else first + (stops - lines - 1)
-        offsets = None if self.first_byte is None else self.first_byte + begins
-        return make_records(numbers, cut_texts(text.view, begins, ends[last]), offsets)
+        return self._cut(text, first, starts[first], ends[first if stops is None else first + (stops - lines - 1)])
+
+    def locate_records(self, records: RecordSpans) -> pa.Table:
+        """Return records of the block as they stand in the file."""
+        if self.places is not None or self.raw is not None:
+            return self.locate(records.lines, records.below)
+        return self._cut(self.window, records.lines, records.starts, records.stops)
+
+    def _cut(self, text: ByteView, lines: np.ndarray, starts: np.ndarray, stops: np.ndarray) -> pa.Table:
+        """Return pieces of the block as it stands in the file."""
+        offsets = None if self.first_byte is None else self.first_byte + starts
+        return make_records(self.first_line + lines, cut_texts(text.view, starts, stops), offsets)
 
     @property
     def warnings(self) -> Sequence[str]:

@@ -95,6 +95,8 @@ def take_turns(places: np.ndarray) -> np.ndarray:
 def list_places(starts: np.ndarray, stops: np.ndarray) -> np.ndarray:
     """Return every place of ranges, from each start to before its stop."""
     sizes = stops - starts
+    if (sizes == 1).all():
+        return starts
     places: np.ndarray = np.repeat(stops - np.cumsum(sizes), sizes) + np.arange(sizes.sum())
     return places
 

@@ -17,7 +17,7 @@ from tasks.convert.formats.csv.second import warn_of_second
 from tasks.convert.formats.header import REPEATED, find_repeats, find_second, warn_of_repeats, warn_of_second_header
 from tasks.convert.schema.blocks import RawBlock, Schema, TypedBlock
 from tasks.convert.schema.cast import cast_block
-from tasks.convert.schema.misfits import make_misfits
+from tasks.convert.schema.misfits import join_misfits, make_misfits
 
 
 def parse_csv(block: CsvBlock, schema: Schema) -> TypedBlock:
@@ -34,7 +34,7 @@ def _parse_at_once(block: CsvBlock, schema: Schema, *, had_blank: bool = False) 
     # Where comments were made blank some surely are; others cost a search, where no quote had all lines told.
     lined = without_blank_lines(block) if block.raw is not None and _may_have_blank_lines(block) else block
     parsed = parse_typed(lined, schema)
-    if parsed is None and lined is block and _may_have_blank_lines(block):
+    if parsed is None and lined is block:
         lined = without_blank_lines(block)
         parsed = parse_typed(lined, schema) if lined is not block else None
     if parsed is not None:
@@ -58,7 +58,7 @@ def _parse_but_unclosed(block: CsvBlock, schema: Schema) -> TypedBlock | None:
     if (found := _parse_at_once(others, schema, had_blank=len(blank) > 0)) is None:
         return None
     broken = make_misfits(block.locate(unclosed), records.why_broken)
-    misfits = pa.concat_tables([broken, found.misfits])
+    misfits = join_misfits([broken, found.misfits])
     received = found.received + len(unclosed)
     return replace(found, received=received, misfits=misfits, warnings=[*records.warnings, *found.warnings])
 
@@ -84,7 +84,7 @@ def read_texts(block: CsvBlock) -> RawBlock:
     reasons |= dict.fromkeys(repeats, REPEATED)
     kept = [place for place in alike if place not in reasons] if repeats else alike
     unlike = make_misfits(records.locate(reasons), list(reasons.values()))
-    misfits = pa.concat_tables([records.broken, unlike])
+    misfits = join_misfits([records.broken, unlike])
     return RawBlock(
         _table_of([fields[place] for place in kept], head.names),
         len(kept) + len(misfits),

@@ -18,7 +18,7 @@ from tasks.convert.formats.csv.dialect import Dialect
 from tasks.convert.formats.csv.spans import LaidLines
 from tasks.convert.formats.csv.text_lines import TextLines
 from tasks.convert.formats.csv.unclosed import Unclosed, find_unclosed
-from tasks.convert.schema.misfits import make_misfits, make_records
+from tasks.convert.schema.misfits import make_misfits, make_records, repeat_text
 from tasks.core.escaping import count
 
 csv.field_size_limit(sys.maxsize)
@@ -136,7 +136,7 @@ class Records:
     def why_broken(self) -> pa.Array:
         """Return why each of these lines is no row; of one that cannot be decoded as well, that is the reason."""
         if not len(self._text.undecodable):
-            return pa.repeat(UNCLOSED, len(self.unclosed))
+            return repeat_text(UNCLOSED, len(self.unclosed))
         return pc.if_else(pa.array(self._are_decodable(self.unclosed, self.unclosed + 1)), UNCLOSED, UNDECODABLE)
 
     @cached_property

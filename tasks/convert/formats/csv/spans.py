@@ -44,7 +44,10 @@ class RecordSpans:
 
     def take(self, kept: np.ndarray) -> RecordSpans:
         """Return some of the records, by their places or as a mask."""
-        kept = np.flatnonzero(kept) if kept.dtype == bool else kept
+        if kept.dtype == bool:
+            if kept.all():
+                return self
+            kept = np.flatnonzero(kept)
         lines, below, starts, stops = self.lines[kept], self.below[kept], self.starts[kept], self.stops[kept]
         return RecordSpans(lines, below, starts, stops, self.widths[kept], self.is_mark)
 
@@ -180,7 +183,10 @@ class LaidLines:
     @cached_property
     def lines(self) -> np.ndarray | None:
         """Return the first line of each record, blank ones left out; None where only a reader can tell."""
-        return None if len(self.doubtful) else self._grouped[0][self._is_filled]
+        if len(self.doubtful):
+            return None
+        first = self._grouped[0]
+        return first if self._is_filled.all() else first[self._is_filled]
 
     @property
     def below(self) -> np.ndarray | None:
@@ -201,8 +207,8 @@ class LaidLines:
         is_mark = self.text.to_numpy() == ord(self._delimiter)
         if self._is_inside is not None:
             is_mark &= ~self._is_inside[: len(is_mark)]
-        marks, begins, ends = Marks(is_mark), starts[first], stops[last]
-        widths = marks.count_before(ends) - marks.count_before(begins) + 1
+        begins, ends = (starts, stops) if len(first) == len(starts) else (starts[first], stops[last])
+        widths = np.diff(Marks(is_mark).count_before(np.append(begins, len(is_mark)))) + 1
         return RecordSpans(first, last + 1, begins, ends, widths, is_mark).take(self._is_filled)
 
     @cached_property
@@ -218,6 +224,8 @@ class LaidLines:
         Where `is_first` tells which are the first of a record, and none is doubtful, the lines taken out are those that were, and the blank ones.
         """
         found = LaidLines(text, self._quote, self._delimiter, self._width)
+        if not self._quote:
+            return found
         moved = np.cumsum(is_kept, dtype=np.int32) - 1
         if is_first is None:
             first, last = self._grouped

@@ -85,8 +85,7 @@ def _parse(blocks: Sequence[CsvBlock], schema: Schema) -> list[TypedBlock | None
         return None  # of lines within quotes that may be records it is told in each file
     rows = joined
     if not is_row.all():
-        rejects = records.take(~is_row)
-        rows = without_records(joined, list_places(rejects.lines, rejects.below))
+        rows = without_records(joined, list_places(records.lines[~is_row], records.below[~is_row]))
     raw = read_typed(rows, replace(schema, lines=False))
     if raw is None or raw.table.num_rows != np.count_nonzero(is_row):
         return None
@@ -125,8 +124,9 @@ class _Records:
 
     def reject(self) -> pa.Table:
         """Return the records that are no rows."""
-        found = self.all.take(self.find(rows=False))
-        own = replace(found, lines=found.lines - self.above, below=found.below - self.above)
+        found, begin = self.all.take(self.find(rows=False)), self.all.starts[self.first]
+        lines, below = found.lines - self.above, found.below - self.above
+        own = replace(found, lines=lines, below=below, starts=found.starts - begin, stops=found.stops - begin)
         return reject_unlike(self.block, own)
 
     def number_lines(self) -> list[int]:

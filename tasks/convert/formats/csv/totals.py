@@ -15,7 +15,7 @@ from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.csv.header import Head
 from tasks.convert.formats.header import is_like_rows, kind_of_field, kinds_of
 from tasks.convert.schema.blocks import EXAMPLE, RawBlock
-from tasks.convert.schema.misfits import make_misfits
+from tasks.convert.schema.misfits import join_misfits, make_misfits
 
 TOTALS = "a line of totals, as it looks"
 NOTE = "a text below a line of totals"
@@ -137,7 +137,7 @@ def take_totals(texts: RawBlock, columns: Mapping[str, Column]) -> RawBlock:
     shown = records["raw"][0].as_py()[:_SHOWN]
     if looks_like_totals(last, first):
         found = make_misfits(records, [TOTALS] + [NOTE] * (len(records) - 1))
-        misfits = pa.concat_tables([texts.misfits, found])
+        misfits = join_misfits([texts.misfits, found])
         guess = replace(texts.guess, totals=shown)
         table, types = texts.table.slice(0, rows), texts.types
         if texts.types_above is not None:

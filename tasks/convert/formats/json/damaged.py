@@ -10,7 +10,6 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import pyarrow as pa
 
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.json.halves import find_halves
@@ -31,7 +30,7 @@ from tasks.convert.formats.json.rows import (
 )
 from tasks.convert.formats.json.table import SAMPLE_LINES, read_at_once
 from tasks.convert.schema.blocks import RawBlock, Schema
-from tasks.convert.schema.misfits import sort_misfits
+from tasks.convert.schema.misfits import join_misfits, sort_misfits
 
 _Members = dict[str, msgspec.Raw]
 _decode = msgspec.json.Decoder(_Members).decode
@@ -59,7 +58,7 @@ def read_but_damaged(block: JsonBlock, schema: Schema, sample_lines: int = SAMPL
     return replace(
         found,
         received=found.received + len(unfit),
-        misfits=sort_misfits(pa.concat_tables([misfits, found.misfits])),
+        misfits=sort_misfits(join_misfits([misfits, found.misfits])),
         records=(found.records or 0) + len(unfit),
     )
 
