@@ -149,12 +149,17 @@ class ByteView:
         vars(found)["line_spans_of_any_end"] = starts[:line], stops[:line]
         return found
 
+    @cached_property
+    def are_blank(self) -> np.ndarray:
+        """Return of each line whether it is blank, whatever ends it."""
+        starts, stops = self.line_spans_of_any_end
+        return np.asarray(starts == stops)
+
     @property
     def has_blank_line(self) -> bool:
         """Return whether a line is blank, whatever ends lines: by where they lie, if that is known, else by a search."""
         if "line_spans_of_any_end" in vars(self):
-            starts, stops = self.line_spans_of_any_end
-            return bool((starts == stops).any())
+            return bool(self.are_blank.any())
         ends = [b"\n\n", *([b"\n\r", b"\r\r"] if b"\r" in self else [])]
         return self.to_place(1).data in b"\r\n" or any(self.find(end) >= 0 for end in ends)
 

@@ -65,7 +65,11 @@ def _count_together(columns: Sequence[pa.ChunkedArray]) -> list[dict[str, Shape]
     totals = np.array([len(column) - column.null_count for column in columns])
     is_written = _may_be_written(texts, filled, totals)
     if not is_written.all():
-        filled = filled.filter(pa.array(np.repeat(is_written, totals)))
+        starts = np.cumsum(totals) - totals
+        chosen = (
+            filled.slice(*each) for each in zip(starts[is_written].tolist(), totals[is_written].tolist(), strict=True)
+        )
+        filled = pa.concat_arrays([*chosen, filled[:0]])
     of_column = np.repeat(np.arange(len(columns)), totals * is_written)
     times = np.ones(len(filled), np.int64)
     if len(filled) and _are_alike(filled):

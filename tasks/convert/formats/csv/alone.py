@@ -35,16 +35,16 @@ class LinesAlone:
     @cached_property
     def _pieces(self) -> list[LineQuotes]:
         """Return some lines at a time: what is told of them stays in the processor's cache."""
-        starts, size = self._starts, len(self._view)
-        cuts = np.append(np.searchsorted(starts, np.arange(0, size, _PIECE_BYTES)), len(starts))
-        edges = np.append(starts, size)
-        pieces = [(int(line), int(below)) for line, below in pairwise(cuts) if below > line]
-        return [
-            LineQuotes(
-                self._view[edges[line] : edges[below]], starts[line:below] - starts[line], self.quote, self.delimiter
-            )
-            for line, below in pieces
-        ]
+        edges, size = np.append(self._starts, len(self._view)), len(self._view)
+        cuts = np.unique(np.append(np.searchsorted(self._starts, np.arange(0, size, _PIECE_BYTES)), len(self)))
+        bounds = zip(
+            cuts.tolist(), edges[cuts].tolist(), np.searchsorted(self.places, edges[cuts]).tolist(), strict=True
+        )
+        pieces = list[LineQuotes]()
+        for (line, begin, first), (below, end, stop) in pairwise(bounds):
+            view, starts = self._view[begin:end], self._starts[line:below] - begin
+            pieces.append(LineQuotes(view, starts, self.places[first:stop] - begin, self.quote, self.delimiter))
+        return pieces
 
     @cached_property
     def quotes(self) -> np.ndarray:

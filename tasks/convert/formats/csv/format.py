@@ -30,7 +30,7 @@ from tasks.core.errors import TableError
 
 PIECE_LINES = 128 * 1024  # read quote by quote: each of them takes a hundred bytes and more meanwhile
 _LINE_BYTES = 8
-_JUDGED_BYTES = 256 * 1024
+_JUDGED_BYTES = 64 * 1024
 _PIECES, _LAST_PIECES = 1.25, 2  # of which so many are one: the last records of a file need not be told apart to be cut
 _LATE_ESCAPE = (
     "a backslash before a quote is an escape, which shows only far below the header: above that two backslashes "

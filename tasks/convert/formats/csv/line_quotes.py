@@ -56,10 +56,10 @@ class ReadLines:
 
 
 class LineQuotes:
-    """The quotes of whole lines, of which `starts` are the first bytes."""
+    """The quotes of whole lines, of which `starts` are the first bytes, and which stand at `places`."""
 
-    def __init__(self, view: np.ndarray, starts: np.ndarray, quote: str, delimiter: str) -> None:
-        self._view, self._quote, self._delimiter = view, quote, delimiter
+    def __init__(self, view: np.ndarray, starts: np.ndarray, places: np.ndarray, quote: str, delimiter: str) -> None:
+        self._view, self._places, self._quote, self._delimiter = view, places, quote, delimiter
         self._marks = f"{delimiter}\r\n".encode()
         self._edges = np.append(starts, len(view))
 
@@ -67,18 +67,12 @@ class LineQuotes:
         return len(self._edges) - 1
 
     @cached_property
-    def _is_quote(self) -> np.ndarray:
-        return np.asarray(self._view == ord(self._quote))
-
-    @cached_property
-    def _places(self) -> np.ndarray:
-        """Return where the quotes stand."""
-        return np.flatnonzero(self._is_quote)
-
-    @cached_property
     def _quotes_before(self) -> np.ndarray:
         """Return how many quotes stand before each line, and in all of them."""
-        return Marks(self._is_quote).count_before(self._edges)
+        places, edges = self._places, self._edges
+        if len(places) == len(self) and (edges[:-1] <= places).all() and (places < edges[1:]).all():
+            return np.arange(len(edges), dtype=np.int32)  # each line has one
+        return Marks.of_places(places, len(self._view)).count_before(edges)
 
     @cached_property
     def quotes(self) -> np.ndarray:
@@ -89,6 +83,19 @@ class LineQuotes:
     def _filled(self) -> np.ndarray:
         """Return the lines that have a quote."""
         return np.flatnonzero(self.quotes)
+
+    def _of_filled(self, of_lines: np.ndarray) -> np.ndarray:
+        """Return of these what is told of all lines."""
+        return of_lines if len(self._filled) == len(of_lines) else of_lines[self._filled]
+
+    @property
+    def _are_single(self) -> bool:
+        """Return whether each of these has one quote alone, which then is the first and the last."""
+        return len(self._filled) == len(self._places)
+
+    def _of_first(self, of_quotes: np.ndarray) -> np.ndarray:
+        """Return of the first quote of each of these what is told of all quotes."""
+        return of_quotes if self._are_single else of_quotes[self._first]
 
     @cached_property
     def _first(self) -> np.ndarray:
@@ -133,8 +140,10 @@ class LineQuotes:
     @cached_property
     def _below(self) -> np.ndarray:
         """Return how many delimiters stand behind each quote, before the next of its line."""
-        following = np.append(self._before[1:], np.int32(0))
-        following[self._last] = self._bounds[self._filled + 1]
+        following = of_line_ends = self._of_filled(self._bounds[1:])
+        if not self._are_single:
+            following = np.append(self._before[1:], np.int32(0))
+            following[self._last] = of_line_ends
         counts: np.ndarray = following - self._before
         return counts
 
@@ -156,7 +165,7 @@ class LineQuotes:
         """Return what a reader finds in each line."""
         told, counted = self._follow(begin)
         if begin == OUTSIDE:
-            counted += self._before[self._first] - self._bounds[self._filled]
+            counted += self._of_first(self._before) - self._of_filled(self._bounds[:-1])
         if len(self._filled) == len(self):
             return ReadLines(told, counted)
         told_of_all, delimiters = np.full(len(self), begin, np.uint8), np.zeros(len(self), np.int32)
@@ -170,11 +179,13 @@ class LineQuotes:
 
         The first quotes of all lines are told, then the second, and many in one line by themselves.
         """
-        counts, first = self.quotes[self._filled], self._first
-        told = _step(self._codes[first] + np.uint8(8 * begin)).copy()
-        counted = self._below[first] * (told >= _COUNTS)
+        told = _step(self._of_first(self._codes) + np.uint8(8 * begin)).copy()
+        counted = self._of_first(self._below) * (told >= _COUNTS)
+        if self._are_single:
+            return told, counted
+        counts = self._of_filled(self.quotes)
         lines = np.flatnonzero(counts > 1)
-        first, counts, state = first[lines] + 1, counts[lines], told[lines] & _STATE
+        first, counts, state = self._first[lines] + 1, counts[lines], told[lines] & _STATE
         for turn in range(1, _AT_ONCE):
             if not len(first):
                 return told, counted

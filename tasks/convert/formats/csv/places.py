@@ -50,10 +50,12 @@ class NextPlaces:
 
     def are_in(self, first: np.ndarray, below: np.ndarray) -> np.ndarray:
         """Return whether one of them is in each range, from one place to before another: only where it is neither the first nor the last place others are looked for."""
-        found = self._is_place.take(first, mode="clip") | self._is_place.take(below - 1, mode="clip")
-        found &= below > first
-        others = np.flatnonzero((below - first > _ENDS) & ~found)
+        found, sizes = self._is_place.take(first, mode="clip"), below - first
+        found &= sizes > 0
+        others = np.flatnonzero((sizes > 1) & ~found)
         if len(others):
+            found[others] = self._is_place.take(below[others] - 1, mode="clip")
+            others = others[(sizes[others] > _ENDS) & ~found[others]]
             found[others] = self.find(first[others]) < below[others]
         return np.asarray(found)
 
@@ -129,8 +131,9 @@ def empty_lines(text: ByteView, starts: np.ndarray, stops: np.ndarray) -> bytes:
 def keep_lines(text: ByteView, is_kept: np.ndarray) -> ByteView:
     """Return some of the lines of a text."""
     starts, _ = text.line_spans_of_any_end
-    view = end_with_feeds(text, starts[1:][is_kept[:-1] & ~is_kept[1:]])
-    return take_stretches(view, starts, is_kept)
+    if b"\r" not in text:
+        return take_stretches(text.to_numpy(), starts, is_kept)
+    return take_stretches(end_with_feeds(text, starts[1:][is_kept[:-1] & ~is_kept[1:]]), starts, is_kept)
 
 
 def take_stretches(view: np.ndarray, starts: np.ndarray, is_kept: np.ndarray) -> ByteView:

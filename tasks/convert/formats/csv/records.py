@@ -94,9 +94,9 @@ class Records:
     @cached_property
     def _grouped(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the first line of each record, broken or blank ones too, the one below its last, and whether it is not blank."""
-        first, (starts, stops) = np.flatnonzero(self._unclosed.is_first), self._text.line_spans_of_any_end
-        below = np.append(first[1:], len(starts))[: len(first)]  # of no line there is none
-        return first, below, stops[below - 1] > starts[first]
+        first, count = np.flatnonzero(self._unclosed.is_first), len(self.lines)
+        below = np.append(first[1:], count)[: len(first)]  # of no line there is none
+        return first, below, ~self._text.are_blank[first] | (below - first > 1)
 
     @property
     def is_first(self) -> np.ndarray:
@@ -162,9 +162,10 @@ class Records:
         told = list[str]()
         for doubted, what in ((False, kept), (True, broken)):
             first, below = (each[found.is_doubted == doubted] for each in (found.first, found.below))
-            # Of a stray quote only its own line is a reject where it cannot be decoded: the lines below it are rows.
-            is_told = self._are_decodable(first, first + 1 if doubted else below)
-            first, below = first[is_told], below[is_told]
+            if len(first):
+                # Of a stray quote only its own line is a reject where it cannot be decoded: the lines below it are rows.
+                is_told = self._are_decodable(first, first + 1 if doubted else below)
+                first, below = first[is_told], below[is_told]
             if len(first):
                 told.append(
                     f"line {self._first_line + int(first[0])} opens a quoted field that runs over "

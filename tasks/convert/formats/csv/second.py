@@ -44,8 +44,7 @@ def warn_of_second(block: CsvBlock) -> list[str]:
 
 def _may_have_blank(block: CsvBlock) -> bool:
     """Return whether there may be a blank line, or a record without a value: one that begins with a delimiter or a quote."""
-    starts, stops = (block.raw or block.window).line_spans_of_any_end
-    if block.laid.lines is None or (starts == stops).any():
+    if block.laid.lines is None or (block.raw or block.window).are_blank.any():
         return True
     marks = f"{block.head.dialect.delimiter}{block.head.dialect.quote}".encode()
     return bool(are_of(marks, block.window.to_numpy()[block.laid.starts[block.laid.lines]]).any())
@@ -75,8 +74,7 @@ def _has_blank_line(block: CsvBlock, records: RecordSpans, places: np.ndarray) -
     is_apart: np.ndarray = first > above
     if not is_apart.any():
         return is_apart
-    starts, stops = (block.raw or block.window).line_spans_of_any_end
-    return NextPlaces(starts == stops).are_in(above, first)
+    return NextPlaces((block.raw or block.window).are_blank).are_in(above, first)
 
 
 def _may_be_headers(block: CsvBlock, records: RecordSpans, places: np.ndarray) -> np.ndarray:

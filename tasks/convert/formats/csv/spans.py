@@ -152,8 +152,8 @@ class LaidLines:
     @cached_property
     def _is_filled(self) -> np.ndarray:
         """Return which of the records are no blank line."""
-        (first, last), (starts, stops) = self._grouped, self.text.line_spans_of_any_end
-        return np.asarray(stops[last] > starts[first])
+        first, last = self._grouped
+        return np.asarray(~self.text.are_blank[first] | (last > first))
 
     def count_filled(self) -> int:
         """Return how many records there are, blank lines left out, where each quote counts."""

@@ -54,9 +54,10 @@ def find_unclosed(laid: LaidLines, width: int) -> Unclosed:
     first = np.minimum(begins, count - 1)
     below = lines.find_ends(first)
     is_unclosed, is_tall = below > count, np.zeros(len(quoted), dtype=bool)
-    are_several = (below - first > 1) & ~is_unclosed & ~is_last & (width > 0)
+    heights = below - first
+    are_several = (heights > 1) & ~(is_unclosed | is_last) & (width > 0)
     # A doubtful record in which each quote counts is doubted already, unless it runs over many lines.
-    is_doubted = are_several & is_first & (below - first < MANY_LINES + 2)
+    is_doubted = are_several & is_first & (heights < MANY_LINES + 2)
     several = np.flatnonzero(are_several & ~is_doubted)
     if len(several):
         is_tall[several], is_doubted[several] = _doubt(lines, laid.alike, first[several], below[several], width)
@@ -65,11 +66,13 @@ def find_unclosed(laid: LaidLines, width: int) -> Unclosed:
     next_line[is_last] = count
     nodes = follow(lines.count_filled_before(next_line))
     # As each quote counts lie those that are passed over, others by themselves but those within the records below.
-    is_first = ~are_between(quoted[nodes], begins[nodes], count) | laid.is_first
-    nodes = nodes[~is_last[nodes]]
-    is_first &= ~are_between(first[nodes] + 1, next_line[nodes], count)
-    tall = nodes[is_tall[nodes]]
-    return Unclosed(first[nodes[is_unclosed[nodes]]], first[tall], below[tall], is_doubted[tall], is_first)
+    above = nodes[(begins > quoted)[nodes]]
+    is_first = ~are_between(quoted[above], begins[above], count) | laid.is_first
+    nodes = nodes[: len(nodes) - np.count_nonzero(is_last[nodes[-1:]])]
+    tall = nodes[(next_line > first + 1)[nodes]]
+    is_first &= ~are_between(first[tall] + 1, next_line[tall], count)
+    tall, unclosed = (np.compress(each[nodes], nodes) for each in (is_tall, is_unclosed))
+    return Unclosed(first[unclosed], first[tall], below[tall], is_doubted[tall], is_first)
 
 
 def _doubt(
