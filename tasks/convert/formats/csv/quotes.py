@@ -120,8 +120,8 @@ def find_quoted(view: np.ndarray, is_quote: np.ndarray, quotes: np.ndarray, deli
     """
     is_quote = np.append(is_quote, np.False_)
     opening, closing = quotes[::2], quotes[1::2]
-    is_beside = np.append(False, opening[1:] - closing[: len(opening[1:])] == 1)[: len(opening)]
-    if not (is_beside | _begin_fields(view, opening, delimiter)).all():
+    others = np.flatnonzero(~_begin_fields(view, opening, delimiter))
+    if len(others) and (others[0] == 0 or (opening[others] - closing[others - 1] != 1).any()):
         # Else each opens and closes in its turn, as mostly they do.
         begins = _begin_fields(view, quotes, delimiter)
         is_odd = ~begins

@@ -226,7 +226,6 @@ class LaidLines:
         found = LaidLines(text, self._quote, self._delimiter, self._width)
         if not self._quote:
             return found
-        moved = np.cumsum(is_kept, dtype=np.int32) - 1
         if is_first is None:
             first, last = self._grouped
             kept = np.flatnonzero(is_kept[first])
@@ -235,7 +234,9 @@ class LaidLines:
             first = np.flatnonzero(is_first)
             last, kept = np.append(first[1:], len(is_first)) - 1, np.flatnonzero(is_kept[first])
             found._are_doubtful, found._is_filled = np.zeros(len(kept), dtype=bool), np.ones(len(kept), dtype=bool)
-        found._grouped, found._closed = (moved[first[kept]], moved[last[kept]]), len(kept)
+        heights = last[kept] - first[kept] + 1
+        below = np.cumsum(heights)
+        found._grouped, found._closed = (below - heights, below - 1), len(kept)
         return found
 
     def narrow(self, text: ByteView) -> LaidLines:
