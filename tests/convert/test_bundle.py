@@ -143,6 +143,14 @@ def written_as_parquet(number: int) -> bytes:
     return buffer.getvalue()
 
 
+def written_as_arrow(number: int) -> bytes:
+    """Return two rows as the bytes of a stream."""
+    table, buffer = pa.table({"x": [number, number], "t": ["a", "b"]}), io.BytesIO()
+    with pa.ipc.new_stream(buffer, table.schema) as stream:
+        stream.write_table(table)
+    return buffer.getvalue()
+
+
 def as_objects(number: int) -> list[dict[str, object]]:
     """Return two rows."""
     return [{"x": number, "t": letter} for letter in "ab"]
@@ -155,10 +163,11 @@ FORMATS: dict[str, Callable[[int], bytes]] = {
     "json": lambda number: json.dumps(as_objects(number)).encode(),
     "json.gz": lambda number: gzip.compress(json.dumps(as_objects(number)).encode()),
     "parquet": written_as_parquet,
+    "arrows": written_as_arrow,
 }
 
 
-JOINED = ("csv.gz", "csv", "jsonl", "json", "json.gz")
+JOINED = ("csv.gz", "csv", "jsonl", "json", "json.gz", "parquet")
 """Of which all are parsed at once; others are parsed by themselves, a hundred in a thread."""
 
 
@@ -336,6 +345,7 @@ def test_files_that_hold_much_more_than_they_take_up_are_not_held_together(
 ) -> None:
     """A hundred of 20 kB, of 8 MB each decompressed, took 2.5 GB; a part takes so many rows as others have."""
     monkeypatch.setattr("tasks.convert.staging.gathering._PART_BYTES", 200)
+    monkeypatch.setattr("tasks.convert.staging.joining._COLUMNS_BYTES", 200)
     write_files(tmp_path)
     for number in range(COUNT):
         (tmp_path / "inbox" / f"{number:05d}.parquet").write_bytes(written_as_parquet(number))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tasks.convert.staging import bundle, gathering, members
@@ -323,3 +326,43 @@ def test_the_head_of_one_file_tells_those_of_others(tmp_path: Path, monkeypatch:
 
     assert together == alone
     assert counts["read_head"] <= 2
+
+
+def parquet_of(columns: dict[str, Any]) -> bytes:
+    """Return columns as the bytes of a file."""
+    buffer = io.BytesIO()
+    pq.write_table(pa.table(columns), buffer)
+    return buffer.getvalue()
+
+
+COLUMNS: dict[str, tuple[Callable[[int], dict[str, Any]], int]] = {
+    "all alike": (lambda n: {"a": [n, n + 1], "t": ["x", None]}, 0),
+    "rejects": (lambda n: {"a": [f"{n}", "x" if n % 2 else "7", "y" if n == 3 else "8"]}, 0),
+    "no rows, or no values, in some": (
+        lambda n: {"a": pa.array([n] * (n % 3), pa.int64()), "t": pa.array([None] * (n % 3), pa.string())},
+        0,
+    ),
+    "other columns in some": (lambda n: {"a": [n], "t": ["x"]} if n % 4 else {"t": ["y"], "b": [1.5]}, COUNT // 4),
+    "whole numbers that no float holds": (lambda n: {"a": [n, 2**53 + n % 2]}, 0),
+    "a time finer than a microsecond": (lambda n: {"t": pa.array([10**18 + n // 11], pa.timestamp("ns"))}, COUNT),
+    "structs": (lambda n: {"s": [{"a": n}]}, COUNT),
+    "dictionaries": (lambda n: {"d": pa.array(["a", f"{n}"]).dictionary_encode()}, 0),
+}
+"""Columns of the files, and how many of these are read by themselves."""
+
+
+@pytest.mark.parametrize("kind", COLUMNS)
+def test_files_of_parquet_are_joined(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """To cast the few rows of each took three times as long as to read them."""
+    columns_of, single = COLUMNS[kind]
+    for number in range(COUNT):
+        (inbox(tmp_path) / f"{number:02d}.parquet").write_bytes(parquet_of(columns_of(number)))
+    declared = {"columns": {"a": {"type": "int"}}} if kind == "rejects" else {}
+    alone = told_of(tmp_path, at_once=False, monkeypatch=monkeypatch, **declared)
+    counts: Counter[str] = Counter()
+    count_calls(monkeypatch, counts, gathering, "read_small")
+
+    together = told_of(tmp_path, at_once=True, monkeypatch=monkeypatch, **declared)
+
+    assert together == alone
+    assert counts["read_small"] == single

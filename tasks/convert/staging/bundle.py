@@ -12,6 +12,7 @@ from tasks.convert.formats.csv.format import Csv, Tsv
 from tasks.convert.formats.format import WholeFormat
 from tasks.convert.formats.json.document import Json
 from tasks.convert.formats.json.jsonl import Jsonl
+from tasks.convert.formats.parquet import Parquet
 from tasks.convert.formats.registry import format_of
 from tasks.convert.staging.context import ConversionContext, InputFile
 from tasks.convert.staging.gathering import GATHERED_FILES
@@ -71,7 +72,7 @@ def _kind(file: InputFile, plan: ConversionContext) -> _Kind | None:
 
 
 def may_be_joined(file: InputFile, plan: ConversionContext) -> bool:
-    """Return whether a small file may be joined with others before they are parsed: CSV and JSON, where records are lines."""
+    """Return whether a small file may be joined with others before they are parsed: CSV and JSON, where records are lines, and Parquet."""
     target = plan.target
     suffix, compression = suffixes(file.name)
     if (
@@ -81,6 +82,8 @@ def may_be_joined(file: InputFile, plan: ConversionContext) -> bool:
     if any(column.strip for column in target.columns.values()):  # what is taken off is told of each file
         return False
     kind = format_of(file.name, target.reading)
+    if kind is Parquet:
+        return target.explode is None
     if kind in (Jsonl, Json):
         reading = target.reading
         return target.explode is None and not reading.encoding and not reading.names and not reading.shape

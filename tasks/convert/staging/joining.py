@@ -27,6 +27,7 @@ from tasks.convert.formats.format import ByteBlock, FileFormat, Place, WholeForm
 from tasks.convert.formats.json.document import Json, parse_as_lines, write_as_lines
 from tasks.convert.formats.json.jsonl import Jsonl, parse_lines, warn_of_cut_off
 from tasks.convert.formats.json.lines import JsonBlock
+from tasks.convert.formats.parquet import Parquet, read_small_table, typed_block
 from tasks.convert.formats.registry import format_of
 from tasks.convert.parts.rejects import SharedRejects
 from tasks.convert.schema.blocks import Guess, Schema, TypedBlock
@@ -35,7 +36,7 @@ from tasks.convert.schema.narrowing import find_narrower
 from tasks.convert.staging.block import parse_block, write_block
 from tasks.convert.staging.bundle import BUNDLE_BYTES
 from tasks.convert.staging.context import ConversionContext, ConversionResult, ConvertedFile, InputFile
-from tasks.convert.staging.file import MOST_BYTES
+from tasks.convert.staging.file import MOST_BYTES, take_whole
 from tasks.convert.staging.members import (
     Member,
     decode_plain,
@@ -59,6 +60,7 @@ from tasks.core.bucket.opened import read_ahead
 from tasks.core.errors import TableError
 
 _KNOWN_HEADS = 4  # of one source; each file is compared with all
+_COLUMNS_BYTES = BUNDLE_BYTES  # of Parquet, as they are in memory
 _BLANK_LINE = re.compile(rb"\n[ \t\v\f\r]*\n|\n[ \t\v\f\r]+\Z|\0")
 
 
@@ -102,7 +104,7 @@ def join_files(
 
 def _join(texts: _Texts, plan: ConversionContext, kind: type[FileFormat]) -> list[_Joined]:
     """Return the files that are alike, and apart from them those whose values have narrower types than those of others."""
-    join = {Jsonl: _join_lines, Json: _join_documents}.get(kind, _join_tables)
+    join = {Jsonl: _join_lines, Json: _join_documents, Parquet: _join_columns}.get(kind, _join_tables)
     joined = join(texts, plan)
     if joined is None or not joined.odd | joined.narrower:
         return [] if joined is None else [joined]
@@ -288,6 +290,27 @@ def _parse_lines(
         return None
     plan.order.begin(members[0].file.name, parsed.types)
     return _told(members, parsed, guess)
+
+
+def _join_columns(texts: _Texts, plan: ConversionContext) -> _Joined | None:
+    """Return the files of Parquet whose columns are those of most, and the rows of all; None where not all of these fit the types that such columns have."""
+    alike: dict[Hashable, list[tuple[Member, pa.Table]]] = {}
+    left = _COLUMNS_BYTES  # in memory together, whatever the files hold
+    for file, text in texts.items():
+        table = read_small_table(text.data) if left > 0 else None
+        if table is None or file.rows not in (None, len(table)):
+            continue
+        left -= table.nbytes
+        if table.nbytes < MOST_BYTES:
+            columns = tuple((column.name, column.type, column.nullable) for column in table.schema)
+            alike.setdefault(columns, []).append((Member(file, b"", len(table)), table.replace_schema_metadata()))
+    most = max(alike.values(), key=len, default=[])
+    if not most:
+        return None
+    block, empty = (typed_block(t, 1) for t in (pa.concat_tables(t for _, t in most), most[0][1].slice(0, 0)))
+    if block.types != empty.types:
+        return None
+    return _told([member for member, _ in most], parse_block(take_whole(block, plan), plan), Guess("parquet"))
 
 
 def _told(members: Sequence[Member], parsed: TypedBlock, guess: Guess) -> _Joined | None:
