@@ -203,6 +203,16 @@ def test_a_table_that_cannot_be_read_again_is_widened() -> None:
     ]
 
 
+@pytest.mark.parametrize("name", TYPE_NAMES)
+def test_a_column_without_a_value_is_widened_to_any_type(name: TypeName) -> None:
+    """Of times, truths and dates there is no cast to each: a file of Parquet with such a column ended convert beside one of decimals."""
+    nulls = {str(kind): pa.nulls(2, kind) for kind in (pa.timestamp("us"), pa.bool_(), pa.date32(), pa.string())}
+
+    widened = widen_table(pa.table(nulls), dict.fromkeys(nulls, name))
+
+    assert widened.to_pylist() == [dict.fromkeys(nulls)] * 2
+
+
 @pytest.mark.parametrize("word", ["nan(ind)", "-nan(ind)", "+nan", "-nan", "+inf"])
 def test_a_way_to_write_no_number_gives_one_type_wherever_it_stands(word: str) -> None:
     """First or last, a column of numbers is the same."""

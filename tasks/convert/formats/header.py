@@ -162,6 +162,8 @@ def warn_of_second_header(place: str) -> str:
 
 def extent(record: Record) -> int:
     """Return how many fields a record has as far as the last that is not blank."""
+    if record and record[-1].strip():  # as that of most records is
+        return len(record)
     return next((place for place in range(len(record), 0, -1) if record[place - 1].strip()), 0)
 
 

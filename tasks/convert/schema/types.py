@@ -98,7 +98,8 @@ def widen_table(table: pa.Table, types: Types) -> pa.Table:
     return pa.table(
         {
             name: columns[name].cast(arrow_type(type_name), safe=False)
-            if name in columns and table.num_rows  # where there is no value, there may be no cast either
+            if name in columns
+            and columns[name].null_count < table.num_rows  # without a value there may be no cast either
             else pa.nulls(table.num_rows, arrow_type(type_name))
             for name, type_name in types.items()
         }

@@ -95,9 +95,13 @@ def find_totals(text: ByteView, head: Head, columns: Mapping[str, Column]) -> To
 
 def may_end_with_totals(text: ByteView, head: Head) -> bool:
     """Return whether the last line may be totals, whatever rows a file with this head has."""
-    if (last := _find_last(text, head)) is None or (named := name_place(fields := last[-1])) is None:
-        return False
-    if all(map(str.strip, fields)) and not _WORDS.fullmatch(fields[named]):
+    last = _find_last(text, head)
+    return last is not None and _may_be_totals(last[-1])
+
+
+def _may_be_totals(fields: Sequence[str]) -> bool:
+    """Return whether a record may be one of totals, whatever rows stand above it."""
+    if (named := name_place(fields)) is None or (all(map(str.strip, fields)) and not _WORDS.fullmatch(fields[named])):
         return False
     return kind_of_field(fields[named]) == "text" and any(kind_of_field(field) == "number" for field in fields)
 
@@ -128,12 +132,12 @@ def take_totals(texts: RawBlock, columns: Mapping[str, Column]) -> RawBlock:
     rows = end - notes - 1
     if rows < 0 or notes == len(below):
         return texts
-    first, last = _texts_of(texts.table.slice(0, min(_ROWS, rows))), below[-1 - notes]
+    last = below[-1 - notes]
     named = name_place(last)
     declared = columns.get(names[named]) if named is not None else None
-    if named is None or (declared is not None and declared.type is not None):
+    if named is None or (declared is not None and declared.type is not None) or not _may_be_totals(last):
         return texts
-    records = texts.locate(np.arange(rows, end))
+    first, records = _texts_of(texts.table.slice(0, min(_ROWS, rows))), texts.locate(np.arange(rows, end))
     shown = records["raw"][0].as_py()[:_SHOWN]
     if looks_like_totals(last, first):
         found = make_misfits(records, [TOTALS] + [NOTE] * (len(records) - 1))

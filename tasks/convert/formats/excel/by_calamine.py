@@ -60,7 +60,7 @@ def fill_grid(book: CalamineWorkbook, name: str) -> tuple[Grid, Collection[int]]
     with _panics_raised():
         sheet = book.get_sheet_by_name(name)  # without the interpreter's lock: the loop lives
     # Blank rows above its cells are rows of it, blank columns left of them are not.
-    builder.add(sheet.iter_rows(), sheet.width, sheet.start[1] if sheet.start else 0)
+    builder.add(sheet.iter_rows(), sheet.width, sheet.start[1] if sheet.start else 0, sheet.total_height)
     return builder.build(), builder.doubtful
 
 

@@ -70,6 +70,8 @@ class Grid:
         for column, text in zip(self.columns, row, strict=True):
             values = column.slice(start) if len(alike) == len(self.numbers) - start else column.take(pa.array(alike))
             alike = alike[pc.equal(values.fill_null(""), text).to_numpy()]
+            if not len(alike):
+                break
         return alike
 
     def find_filled(self) -> np.ndarray:
@@ -112,16 +114,17 @@ class GridBuilder:
         self._width = self._count = 0
         self.doubtful: set[int] = set()
 
-    def add(self, rows: Iterator[Sequence[Any]], width: int = 0, left: int = 0) -> None:
-        """Add all rows of a sheet, which may be of different widths, right of so many blank columns.
+    def add(self, rows: Iterator[Sequence[Any]], width: int = 0, left: int = 0, height: int = MAX_ROWS) -> None:
+        """Add all rows of a sheet, of at most this height, which may be of different widths, right of so many blank columns.
 
         Raises:
             TableError: the sheet would not fit in memory, or has rows that none has.
 
         """
         most, first = max(_PIECE_ROWS, _PIECE_CELLS // max(1, width)), 0
-        # Without what stands above them most columns are of one kind, which takes half the time.
-        while piece := list(islice(rows, most if first else _HEAD_ROWS)):
+        # Without what stands above them most columns are of one kind, which takes half the time; of few rows that is one mostly.
+        head = 1 if height <= _PIECE_ROWS else _HEAD_ROWS
+        while piece := list(islice(rows, most if first else head)):
             if first + len(piece) > MAX_ROWS:
                 raise TableError(f"its sheet has a row beyond {MAX_ROWS:,}, the last of Excel's; save it anew as .xlsx")
             blank = [(pa.nulls(len(piece), pa.string()), pa.array(np.zeros(len(piece), bool)))] * left
