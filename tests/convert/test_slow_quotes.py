@@ -14,10 +14,10 @@ import pytest
 
 from tasks import convert
 from tasks.config import Reading
-from tasks.convert.files.byte_view import BufferPool
+from tasks.convert.files.byte_view import BufferPool, ByteView
+from tasks.convert.formats.csv import ends, records, spans, tokens
 from tasks.convert.formats.csv import format as csv_format
 from tasks.convert.formats.csv import reader as csv_reader
-from tasks.convert.formats.csv import records, spans, tokens
 from tasks.convert.formats.csv.format import Csv
 from tasks.convert.formats.csv.line_quotes import LineQuotes
 from tasks.convert.formats.splitter import RecordSplitter
@@ -303,6 +303,8 @@ def count_bytes(monkeypatch: pytest.MonkeyPatch, counts: Counter[str], owner: Mo
         (csv_format, "are_paired", [TWO, f"{TWO},x", f"{TWO},x"], {}, 1.3),
         (LineQuotes, "read", ['"{n},a\\,b,{n}', "{n},a\\,b,{n}", "{n},a\\,b,{n}"], {"escape": "\\"}, 0.01),
         (spans, "find_quoted", [OPEN, PLAIN, f"{PLAIN}\n"], {"skip_blank": False}, 1.3),
+        (ByteView, "_find_all", [OPEN, PLAIN, f"{PLAIN}\n"], {"skip_blank": False}, 2),
+        (ends, "Marks", [OPEN, PLAIN, f"{PLAIN}\n,,"], {"skip_blank": True}, 0),
     ],
 )
 def test_no_piece_of_a_block_is_gone_through_for_another(
@@ -313,7 +315,7 @@ def test_no_piece_of_a_block_is_gone_through_for_another(
     read: dict[str, Any],
     most: float,
 ) -> None:
-    """Each is rewritten, and its quotes looked at, once, wherever a block ends; where no quote is of a field none is followed. No line is read quote by quote for a record that is open below it."""
+    """Each is rewritten, and its quotes and lines looked for, once, wherever a block ends; where no quote is of a field none is followed. No line is read quote by quote for a record that is open below it."""
     counts: Counter[str] = Counter()
     monkeypatch.setattr(csv_format, "PIECE_LINES", 256)
     lines = [rows[n % len(rows)].replace("{n}", f"{n:04}") for n in range(2 * MANY)]

@@ -33,6 +33,13 @@ class ByteView:
         """Return the window of all bytes."""
         return cls(data, 0, len(data))
 
+    @classmethod
+    def of_lines(cls, data: bytes, starts: np.ndarray, stops: np.ndarray) -> ByteView:
+        """Return the window of all bytes, of which it is known where the lines lie; the last may be empty."""
+        found, count = cls.of(data), len(starts) - bool(len(starts) and starts[-1] == len(data))
+        vars(found)["line_spans_of_any_end"] = starts[:count], stops[:count]
+        return found
+
     def __len__(self) -> int:
         return self.stop - self.start
 

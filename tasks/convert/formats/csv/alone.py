@@ -138,6 +138,12 @@ class LinesAlone:
         ends[odd] = self._closing.find_near(ends[odd]) + 1
         return ends
 
+    def are_open(self, lines: np.ndarray) -> np.ndarray:
+        """Return which of these begin a record that ends nowhere."""
+        closing = np.flatnonzero(~self.from_inside.is_inside)
+        is_open: np.ndarray = self.from_outside.is_inside[lines] & (lines >= int(closing.max(initial=-1)))
+        return is_open
+
     @cached_property
     def _closing(self) -> NextPlaces:
         """Return the lines that close what is open above them."""

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tasks.convert.files.byte_view import ByteView, Marks
+from tasks.convert.files.byte_view import ByteView, Marks, mark
 from tasks.convert.formats.csv.header import Head
-from tasks.convert.formats.csv.places import empty_lines, put_in
+from tasks.convert.formats.csv.places import empty_lines, move_lines, put_in
 from tasks.convert.formats.csv.quotes import are_of
 from tasks.convert.formats.csv.records import BYTES_AWAITED, Records
 from tasks.convert.formats.csv.tokens import Rewritten
@@ -18,6 +18,9 @@ from tasks.convert.formats.csv.totals import Footer
 from tasks.convert.formats.format import Cut
 from tasks.convert.schema.misfits import cut_texts
 from tasks.core.errors import TableError
+
+_BLANKS = b" \t\r\n"
+_ENDS = 2  # of a piece of bytes
 
 
 @dataclass(frozen=True)
@@ -94,28 +97,23 @@ def settle_blank(cut: Cut, head: Head, *, kept: bool) -> tuple[Cut, int]:
 
     """
     view, (starts, stops) = cut.plain.to_numpy(), cut.plain.line_spans_of_any_end
-    found = starts == stops
-    if kept and not cut.is_plain:
-        raw_starts, raw_stops = cut.text.line_spans_of_any_end  # a comment is no blank line, nor any line as the last
-        found &= (raw_starts == raw_stops)[: len(found)]
-    if not kept:
-        marks = f"{head.dialect.delimiter}{head.dialect.quote} \t\r\n".encode()
-        found = ~found
-        found[found] = are_of(marks, view[starts[found]])  # as few lines begin
-        near = np.flatnonzero(found)
-        if len(near):
-            values = Marks(~are_of(marks, view))
-            found[near] = values.count_before(starts[near]) == values.count_before(stops[near])
-    lines = np.flatnonzero(found)
+    if kept:
+        found = starts == stops
+        if not cut.is_plain:
+            raw_starts, raw_stops = cut.text.line_spans_of_any_end  # a comment is none, nor any line as the last
+            found &= (raw_starts == raw_stops)[: len(found)]
+        lines = np.flatnonzero(found)
+    else:
+        marks = f"{head.dialect.delimiter}{head.dialect.quote}".encode()
+        lines = _find_alone(marks + _BLANKS, view, starts, stops)
     if len(lines) and head.dialect.quote and head.dialect.quote.encode() in cut.plain:
         cut = told = tell_records(cut, head)
         lines = _outside_quotes(told, head, lines, kept=kept)
     if not len(lines):
         return cut, 0
-    if kept:
-        plain = ByteView.of(put_in(view, starts[lines], _empty_record(head)))
-    else:
-        plain = ByteView.of(empty_lines(cut.plain, starts[lines], stops[lines]))
+    starts, stops, what = starts[lines], stops[lines], _empty_record(head) if kept else b""
+    data = put_in(view, starts, what) if kept else empty_lines(cut.plain, starts, stops)
+    plain = move_lines(cut.plain, data, lines, len(what) if kept else starts - stops)
     records = cut.records if isinstance(cut, ReadCut) else None
     settled = Cut(plain, cut.text) if records is None else ReadCut(plain, cut.text, records)
     return settled, len(lines)
@@ -136,25 +134,35 @@ def _empty_record(head: Head) -> bytes:
 def _outside_quotes(cut: ReadCut, head: Head, lines: np.ndarray, *, kept: bool) -> np.ndarray:
     """Return those of the lines that are no part of a record, or each a record without any value."""
     is_first = cut.records.is_first
+    lines = lines[is_first[lines]]
     if kept:
-        return np.compress(is_first[lines], lines)
-    is_alone = is_first & np.append(is_first[1:], True)
-    is_alone[cut.records.unclosed] = False
-    return _take_empty(cut, head, np.compress(is_alone[lines], lines))
+        return lines
+    is_alone = np.append(is_first, np.True_)[lines + 1] & ~mark(cut.records.unclosed, len(is_first))[lines]
+    return _take_empty(cut, head, lines[is_alone])
 
 
 def _take_empty(cut: ReadCut, head: Head, lines: np.ndarray) -> np.ndarray:
     """Return those of the lines, each a record, of which no field has a value: each different text with a quote is read once."""
-    starts, stops = cut.plain.line_spans_of_any_end
-    quotes = Marks(cut.plain.to_numpy() == ord(head.dialect.quote))
-    is_empty = quotes.count_before(starts[lines]) == quotes.count_before(stops[lines])
-    quoted = np.flatnonzero(~is_empty)
-    texts = cut_texts(cut.plain.view, starts[lines[quoted]], stops[lines[quoted]]).dictionary_encode()
+    starts, stops = (each[lines] for each in cut.plain.line_spans_of_any_end)
     delimiter, quote = head.dialect.delimiter, head.dialect.quote or None
+    is_empty = mark(_find_alone(delimiter.encode() + _BLANKS, cut.plain.to_numpy(), starts, stops), len(lines))
+    quoted = np.flatnonzero(~is_empty)
+    texts = cut_texts(cut.plain.view, starts[quoted], stops[quoted]).dictionary_encode()
     read = csv.reader(texts.dictionary.to_pylist(), delimiter=delimiter, quotechar=quote)
     without_value = np.array([not any(map(str.strip, fields)) for fields in read], dtype=bool)
     is_empty[quoted] = without_value[texts.indices.to_numpy()]
     return np.compress(is_empty, lines)
+
+
+def _find_alone(characters: bytes, view: np.ndarray, starts: np.ndarray, stops: np.ndarray) -> np.ndarray:
+    """Return those of some pieces of bytes that have these characters alone, but none that is empty: of most the first and the last byte tell."""
+    near = np.flatnonzero(are_of(characters, view[starts]) & (stops > starts))
+    near = np.compress(are_of(characters, view[stops[near] - 1]), near)
+    starts, stops = starts[near], stops[near]
+    if not (stops - starts > _ENDS).any():
+        return near
+    others = Marks(~are_of(characters, view))
+    return np.compress(others.count_before(starts) == others.count_before(stops), near)
 
 
 def _split(text: ByteView, line: int) -> tuple[ByteView, ByteView]:

@@ -125,7 +125,17 @@ def end_with_feeds(text: ByteView, begins: np.ndarray) -> np.ndarray:
 def empty_lines(text: ByteView, starts: np.ndarray, stops: np.ndarray) -> bytes:
     """Return the bytes without those of some lines, which are blank then."""
     edges = np.concatenate([[0], np.stack([starts, stops], axis=1).ravel()])
-    return take_stretches(end_with_feeds(text, starts), edges, np.arange(len(edges)) & 1 == 0).data
+    view = end_with_feeds(text, starts) if b"\r" in text else text.to_numpy()
+    return take_stretches(view, edges, np.arange(len(edges)) & 1 == 0).data
+
+
+def move_lines(text: ByteView, data: bytes, lines: np.ndarray, sizes: np.ndarray | int) -> ByteView:
+    """Return what became of a text of which some lines have so many bytes more: where all of them lie need not be looked for."""
+    starts, stops = text.line_spans_of_any_end
+    moves = np.zeros(len(starts) + 1, np.int64)
+    moves[lines + 1] = sizes
+    np.cumsum(moves, out=moves)
+    return ByteView.of_lines(data, starts + moves[:-1], stops + moves[1:])
 
 
 def keep_lines(text: ByteView, is_kept: np.ndarray) -> ByteView:

@@ -88,8 +88,8 @@ class Records:
     @property
     def blank(self) -> np.ndarray:
         """Return the blank lines between records."""
-        first, _, is_filled = self._grouped
-        return np.compress(~is_filled, first)
+        starts, stops = self._text.line_spans_of_any_end
+        return np.flatnonzero(self.is_first & (starts == stops))  # no record begins with one
 
     @cached_property
     def _grouped(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -197,7 +197,7 @@ class Records:
         lines, count = self.unclosed, len(self.lines)
         # Of one that another quote of the block closes it is told already that it is stray, whatever comes.
         lines = lines[~(self.laid.is_first[lines] & (lines < self.laid.open))]
-        lines = lines[self.laid.alone.find_ends(lines) > count]
+        lines = lines[self.laid.alone.are_open(lines)]
         is_stray = self.laid.alike.are_records(lines + 1, np.full(len(lines), count))
         # Also a field of many such lines may be closed, wherever the block is cut.
         is_stray &= self.laid.starts[lines] < len(self._text) - awaited_bytes

@@ -82,7 +82,10 @@ def may_be_stray(lines: LinesAlone, first: np.ndarray, below: np.ndarray) -> np.
     They are where each is one by itself, or where one is that is quoted as it ought to be, between blank lines or
     others: no row is lost in a record that is none.
     """
-    found: np.ndarray = lines.have_whole(first + 1, below) | ~lines.have_others(first + 1, below)
+    found = lines.have_whole(first + 1, below)
+    left = np.flatnonzero(~found)
+    if len(left):
+        found[left] = ~lines.have_others(first[left] + 1, below[left])
     return found
 
 
@@ -226,17 +229,13 @@ class LaidLines:
         found = LaidLines(text, self._quote, self._delimiter, self._width)
         if not self._quote:
             return found
+        kept = (self.is_first if is_first is None else is_first)[is_kept]
+        first = np.flatnonzero(kept)
+        found._grouped, found._closed = (first, np.append(first[1:], len(kept))[: len(first)] - 1), len(first)
         if is_first is None:
-            first, last = self._grouped
-            kept = np.flatnonzero(is_kept[first])
-            found._are_doubtful = self._are_doubtful[kept]
+            found._are_doubtful = self._are_doubtful[is_kept[self._grouped[0]]]
         else:
-            first = np.flatnonzero(is_first)
-            last, kept = np.append(first[1:], len(is_first)) - 1, np.flatnonzero(is_kept[first])
-            found._are_doubtful, found._is_filled = np.zeros(len(kept), dtype=bool), np.ones(len(kept), dtype=bool)
-        heights = last[kept] - first[kept] + 1
-        below = np.cumsum(heights)
-        found._grouped, found._closed = (below - heights, below - 1), len(kept)
+            found._are_doubtful, found._is_filled = np.zeros(len(first), dtype=bool), np.ones(len(first), dtype=bool)
         return found
 
     def narrow(self, text: ByteView) -> LaidLines:
