@@ -47,7 +47,8 @@ _HTML = re.compile(
 )
 _TITLE = re.compile(rb"<title[^<>]*>([^<]*)</title>", re.IGNORECASE)
 _XML = re.compile(rb"\s*<(\?xml\b|[A-Za-z][\w:.-]*(\s+[\w:.-]+\s*=\s*\"[^\"]*\")*\s*>)")
-_MARK = b"\xef\xbb\xbf"
+MARK = b"\xef\xbb\xbf"
+"""Of the order of bytes, as UTF-8 has it."""
 _TITLE_CHARACTERS = 60
 
 
@@ -74,7 +75,7 @@ def find_other_content(data: bytes, begins: bytes = b"") -> tuple[str, str] | No
 
 def without_mark(data: bytes) -> bytes:
     """Return the beginning of a file without the byte order mark of UTF-8."""
-    return data.removeprefix(_MARK)
+    return data.removeprefix(MARK)
 
 
 def _of_office(data: bytes) -> tuple[str, str]:

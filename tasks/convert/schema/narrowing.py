@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from tasks.config import Column
 from tasks.convert.schema.types import EXACT_IN_FLOAT, TypeName, Types
-from tasks.convert.schema.values import WORDS, infer_column, infer_type
+from tasks.convert.schema.values import infer_column, infer_type, pattern_of_typed
 
 
 def narrow_types(
@@ -94,7 +94,7 @@ def find_narrower(table: pa.Table, types: Types, edges: Sequence[int], columns: 
     return found
 
 
-_MAY_BE_TYPED = rf"(?i)^\s*([+-]?[\d.,]|[+-]?(inf|nan)|({WORDS})\s*$)"
+_MAY_BE_TYPED = pattern_of_typed(".,")  # a decimal comma too
 _TOLD: dict[TypeName, Callable[[pa.ChunkedArray], pa.ChunkedArray]] = {
     "float": lambda values: pc.equal(pc.floor(values), values),
     "timestamp": lambda values: pc.equal(pc.floor_temporal(values, unit="day"), values),

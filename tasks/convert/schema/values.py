@@ -70,9 +70,16 @@ _FINER = rf":\p{{Nd}}{{2}}\.\p{{Nd}}{{6}}0*[1-9]\p{{Nd}}*{_BLANK}*(Z|[+-]\p{{Nd}
 _FIRST_TEXTS = 20
 _NOWHERE = np.empty(0, np.int64)
 _NOT_OF_NUMBERS = ~np.isin(np.arange(256), list(b"+-.0123456789"))  # what begins no whole number, however it is written
-# What every number, time, truth or null begins with: one text that does not is proof of a column of texts.
-WORDS = "|".join(map(re.escape, ["true", "false", *NULL_TEXTS]))
-MAY_BE_TYPED = re.compile(rf"\s*+([+-]?[\d.]|[+-]?(?:inf|nan)|({WORDS})\s*+$)", re.IGNORECASE)
+_WORDS = "|".join(map(re.escape, ["true", "false", *NULL_TEXTS]))
+
+
+def pattern_of_typed(points: str) -> str:
+    """Return the pattern of how every number, time, truth or null begins, with one of these `points`: one text that does not is proof of a column of texts."""
+    return rf"(?i)^\s*([+-]?[\d{points}]|[+-]?(inf|nan)|({_WORDS})\s*$)"
+
+
+# Where blanks are given back, each of many is a place to begin at once more.
+MAY_BE_TYPED = re.compile(pattern_of_typed(".").replace(r"\s*", r"\s*+"))
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from tasks.convert.files.byte_view import ByteView
+from tasks.convert.files.content import MARK
 from tasks.convert.files.encoding import Transcoder, detect_encoding
 from tasks.convert.formats.csv.header import Head, read_head
 from tasks.convert.formats.csv.known import KnownHead, is_told_whatever_its_widths
@@ -24,7 +25,7 @@ from tasks.convert.staging.context import ConversionContext, InputFile
 from tasks.core.errors import TableError
 
 _ODD_OF_ASCII = (b"'", b"\0")
-_ODD = (*_ODD_OF_ASCII, b"\xef\xbb\xbf", b"\xff")
+_ODD = (*_ODD_OF_ASCII, MARK, b"\xff")
 _QUOTE = b'"'
 _MAY_BE_THOUSANDS = re.compile(rb"\d\.\d{3}(?!\d)")
 

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from tasks.convert.files.byte_view import ByteView
+from tasks.convert.files.content import MARK
 from tasks.convert.formats.csv.header import Head
 from tasks.convert.formats.csv.quotes import find_marks
 from tasks.convert.formats.csv.records import Records
@@ -26,7 +27,6 @@ from tasks.convert.schema.values import infer_columns
 
 _SAMPLE_BYTES = 32 * 1024
 _COMMON_NULLS = ["", "NA"]
-_MARK = b"\xef\xbb\xbf"  # of UTF-8, which pyarrow drops from the start of whatever it reads
 
 
 class _NoLineError(Exception):
@@ -284,7 +284,7 @@ def read_block(
 
     """
     dialect = block.head.dialect
-    if block.window.to_place(len(_MARK)).data == _MARK:
+    if block.window.to_place(len(MARK)).data == MARK:
         msg = "the first value begins with a byte order mark"
         raise pa.ArrowInvalid(msg)
     return pa_csv.read_csv(

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from tasks.convert.files.byte_view import ByteView
+from tasks.convert.files.content import MARK
 from tasks.convert.formats.csv.at_once import reject_unlike
 from tasks.convert.formats.csv.lines import without_records
 from tasks.convert.formats.csv.parse import CsvBlock, read_typed
@@ -24,7 +25,6 @@ from tasks.convert.schema.misfits import NO_MISFITS
 from tasks.convert.schema.points import may_be_grouped
 
 _FEW = 4  # are read as fast one by one
-_MARK = b"\xef\xbb\xbf"
 
 
 def parse_together(blocks: Sequence[CsvBlock], schema: Schema) -> list[TypedBlock | None]:
@@ -60,7 +60,7 @@ def may_be_joined(block: CsvBlock) -> bool:
     if len(block.head.names) < 2 or not window or window.lines_of_any_end != window.lines:  # noqa: PLR2004 - of one column the values tell what is the header again
         return False
     data, quote = window.data, dialect.quote
-    if data.startswith(_MARK) or b"\0" in data or line_without_values(dialect.delimiter, quote).search(data):
+    if data.startswith(MARK) or b"\0" in data or line_without_values(dialect.delimiter, quote).search(data):
         return False
     if not window.is_ascii and len(window.undecodable):
         return False

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.json as pa_json
 
 from tasks.convert.files.byte_view import ByteView
+from tasks.convert.files.content import MARK
 from tasks.convert.formats.json.columns import (
     Exploded,
     JsonColumn,
@@ -35,7 +36,6 @@ from tasks.convert.schema.types import TypeName
 SAMPLE_LINES = 100
 _TELLING_LINES = 16  # whether rows have few of the names
 _MORE_PLACES, _MORE_LINES = 20, 100  # of a block with keys that its first lines have not
-_MARK = b"\xef\xbb\xbf"
 _EMPTY = re.compile(rb"\{\s*\}|^\s*null", re.MULTILINE)
 _NO_JSON = re.compile(r"JSON parse error: (?!unexpected field|Column\(/.* changed )")
 
@@ -100,7 +100,7 @@ def _read_named(block: JsonBlock, schema: Schema, sample_lines: int, shape: Shap
 
 
 def _refuse_doubtful_bytes(window: ByteView) -> None:
-    if window.to_place(len(_MARK)).data == _MARK:
+    if window.to_place(len(MARK)).data == MARK:
         raise InDoubtError
     if not window.is_ascii:
         try:
