@@ -11,6 +11,7 @@ from tasks.convert.formats.excel import apart
 from tasks.convert.staging import bundle
 from tasks.core.errors import TableError
 from tests.convert.conftest import files_source, make_table, read_rows
+from tests.convert.formats.ended_reader import ENDED
 from tests.convert.formats.test_other_workbooks import WORKBOOKS
 from tests.convert.slow_paths import count_calls, inbox
 
@@ -41,8 +42,12 @@ def test_many_are_read_in_one_process(tmp_path: Path, monkeypatch: pytest.Monkey
     assert all(row == rows[0][1] for _, row in rows)
 
 
-def test_one_that_ends_the_process_is_read_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What it costs is its own: those below it are read in another process, and it is told as it is alone."""
+@pytest.mark.parametrize(("most", "single", "readers"), [(3, 1, 2), (1, COUNT - ENDED, 1)])
+def test_one_that_ends_the_process_is_read_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int, single: int, readers: int
+) -> None:
+    """What it costs is its own: those below it are read in another process, but where so many have ended, each by itself."""
+    monkeypatch.setattr(apart, "_MOST_ENDED", most)
     monkeypatch.setattr(bundle, "MANY_FILES", COUNT)
     monkeypatch.setattr(apart, "_EACH", "tests.convert.formats.ended_reader:write_sheets")
     write_many(tmp_path, "xls")
@@ -52,7 +57,7 @@ def test_one_that_ends_the_process_is_read_by_itself(tmp_path: Path, monkeypatch
 
     table = make_table(tmp_path, files_source(read={"header": False}))
 
-    assert counts == {"run_isolated": 1, "each_isolated": 2}
+    assert counts == {"run_isolated": single, "each_isolated": readers}
     assert table.rows_table == COUNT
 
 
