@@ -68,7 +68,7 @@ KINDS: dict[str, Callable[[int], bytes]] = {
 
 
 LINES = (
-    *("semicolons", "decimal commas", "Latin-1", "UTF-8", "carriage returns"),
+    *("semicolons", "decimal commas", "Latin-1", "UTF-8", "a byte order mark", "carriage returns"),
     *("no end of the last line", "a reject", "a title", "units", "a quoted field", "all quoted"),
     *(
         "a field of two lines",
@@ -310,6 +310,11 @@ KNOWN: dict[str, Callable[[int], bytes]] = {
         [f"Station {n}", *with_line(rows_of(n), 1, ",,,kg"), "Total,,,9.5"]
     ),
     "a reject": lambda n: encoded(with_line(rows_of(n), 2 + n % 2, f"{n},b")),
+    "a reject below semicolons": lambda n: encoded(with_line(rows_of(n, ";"), 2 + n % 2, f"{n};b")),
+    "a quoted header": lambda n: encoded(['"id","day","name","value"', *rows_of(n)[1:]]),
+    "an apostrophe": lambda n: encoded(with_line(rows_of(n), 2, f"{n},2024-02-01,O'Neil's,1.5")),
+    "a mark of UTF-8": lambda n: encoded(rows_of(n), "utf-8-sig"),
+    "UTF-16": lambda n: encoded(rows_of(n), "utf-16-le").replace(b"i", b"\xff\xfei", 1),
 }
 
 
@@ -326,6 +331,25 @@ def test_the_head_of_one_file_tells_those_of_others(tmp_path: Path, monkeypatch:
 
     assert together == alone
     assert counts["read_head"] <= 2
+
+
+@pytest.mark.parametrize(
+    ("most", "other"),
+    [
+        ("a,b\n1,2\n3,4\n", "a,b\nname,x,y\n1,2,3\n4,5,6\n7,8,9\n"),
+        ("a,b\n1,x\n3,y\n", "a,b\n1,'x,y'\n2,'z,u'\n"),
+        ("\ufeffa,b\n1,2\n3,4\n", "\ufeffa,b\n1,2\n3,4,5\n5,6\n"),
+    ],
+)
+def test_what_one_file_has_is_not_told_by_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: str, other: str
+) -> None:
+    """Its first line may be a title, an apostrophe its quote, and its rejects stand behind its mark."""
+    for number in range(COUNT):
+        (inbox(tmp_path) / f"{number:02d}.csv").write_text(other if number == 5 else most)
+    alone = told_of(tmp_path, at_once=False, monkeypatch=monkeypatch)
+
+    assert told_of(tmp_path, at_once=True, monkeypatch=monkeypatch) == alone
 
 
 def parquet_of(columns: dict[str, Any]) -> bytes:

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import xxhash
 
 from tasks.convert.files.byte_view import ByteView
+from tasks.convert.files.content import MARK
 from tasks.convert.files.opening import DamagedError, Stream, suffixes
 from tasks.convert.formats.csv.format import Csv, typed_later
 from tasks.convert.formats.csv.header import Head
@@ -161,7 +162,10 @@ class _Joined(NamedTuple):
 
 def _join_tables(texts: _Texts, plan: ConversionContext) -> _Joined | None:
     """Return the files of CSV that are written alike, and the rows of all; None where there are none."""
-    decoded = {file: decode_plain(text.data) for file, text in texts.items() if Csv.find_other(text.data) is None}
+    quote = plan.target.reading.quote
+    decoded = {
+        file: decode_plain(text.data, quote) for file, text in texts.items() if Csv.find_other(text.data) is None
+    }
     plain = {file: each for file, each in decoded.items() if each is not None}
     head, members = _take_below_header(plain, plan)
     if head is None:
@@ -176,11 +180,12 @@ def _join_tables(texts: _Texts, plan: ConversionContext) -> _Joined | None:
     told = None if parsed.points else _told(members, parsed, head.guess(suffix_of(members[0].file, plan)))
     if told is None:
         return None
-    # Where a byte of a reject stands is not known but in UTF-8, and its own rows may tell another delimiter.
+    # Where a byte of a reject stands is not known but in UTF-8 without a mark, and its own rows may tell another delimiter.
     rejected = [m for m in members if m.file in told.misfits]
     unlike = [m for m in rejected if not m.has_own_head and len(told.misfits[m.file]) > bool(m.totals)]
     doubted = {m.file for m in unlike if not is_told(m, plain[m.file][0], head, plan)}
-    odd = [m for m in rejected if m.encoding != "utf-8" or m.file in doubted]
+    marked = {m.file for m in rejected if texts[m.file].data.startswith(MARK)}
+    odd = [m for m in rejected if m.encoding != "utf-8" or m.file in doubted | marked]
     narrower = frozenset[InputFile]() if plan.wanted is not None else _find_narrower(members, told, plan)
     return told._replace(odd=told.odd | {m.file for m in odd}, narrower=narrower)
 

@@ -24,8 +24,8 @@ from tasks.convert.schema.blocks import Guess
 from tasks.convert.staging.context import ConversionContext, InputFile
 from tasks.core.errors import TableError
 
-_ODD_OF_ASCII = (b"'", b"\0")
-_ODD = (*_ODD_OF_ASCII, MARK, b"\xff")
+_MAY_BE_QUOTES = re.compile(rb"(?:^|[,;\t|])'", re.MULTILINE)  # only what a field begins with may be one
+_ODD = (MARK, b"\xff")
 _QUOTE = b'"'
 _MAY_BE_THOUSANDS = re.compile(rb"\d\.\d{3}(?!\d)")
 
@@ -114,19 +114,20 @@ def without_totals(member: Member, head: Head, plan: ConversionContext) -> Membe
     return replace(told, body=above, lines=ByteView.of(above).lines, totals=line)
 
 
-def decode_plain(data: bytes) -> tuple[bytes, str] | None:
-    """Return a small file of CSV in UTF-8, and its encoding; None where that is not sure, or it holds what a line of values may not."""
+def decode_plain(data: bytes, quote: str | None = None) -> tuple[bytes, str] | None:
+    """Return a small file of CSV in UTF-8, and its encoding; None where that is not sure, or it holds what a line of values may not.
+
+    It may have an apostrophe that quotes no field, unless that is declared to be the `quote`.
+    """
     encoding = "utf-8"
     if not data.isascii():
-        if any(odd in data for odd in _ODD):
-            return None
         found = detect_encoding(data, None, is_unicode=False, is_complete=True)
-        if found.warning or found.mark_bytes:
+        if found.warning or (not found.mark_bytes and any(odd in data for odd in _ODD)):
             return None
         encoding, data = found.name, Transcoder(found).to_utf8(data, final=True)
-        if len(ByteView.of(data).undecodable):
+        if any(odd in data for odd in _ODD) or len(ByteView.of(data).undecodable):
             return None
-    if any(odd in data for odd in (_ODD_OF_ASCII if data.isascii() else _ODD)):
+    if b"\0" in data or (b"'" in data and (quote == "'" or _MAY_BE_QUOTES.search(data))):
         return None
     return None if b"\r" in data and data.count(b"\r") != data.count(b"\r\n") else (data, encoding)
 

@@ -19,6 +19,7 @@ _TITLE_BYTES = 1024
 _TOLD_COLUMNS = 3  # from which on a title alone is no record that lacks some
 _TOLD_ROWS = 3  # below titles, or a row of units, from which on these are told
 _TOLD_ABOVE = 40  # lines among which a number with decimals tells of all
+_ODD_QUOTES = (b'\\"', b' "', b'\t"')  # by which an escape may be found, or blanks around quotes
 _POINT = rb"[+-]?\d+\.(?:\d{1,2}|\d{4,})|0\.\d{3}"
 _COMMA = rb"[+-]?(?:\d+,0\d?|0,\d{1,2})|-\d+,\d{1,2}"  # none of which may be two numbers
 _NUMBER, _DATE = rb"[+-]?\d+(?:\.\d+)?", rb"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?)?"
@@ -26,9 +27,12 @@ _NUMBER, _DATE = rb"[+-]?\d+(?:\.\d+)?", rb"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\
 
 def is_told_whatever_its_widths(head: Head, body: bytes) -> bool:
     """Return whether a head that is `known`, without title or units, is that of a file with `body` below it, however many fields its rows have."""
-    if head.dialect.delimiter != "," or len(head.names) == 1:
+    delimiter, width = head.dialect.delimiter, len(head.names)
+    others = [each for each in (*DELIMITERS, '"') if each != delimiter]
+    if width == 1 or any(each.encode() in body for each in others):
         return False
-    return not any(each.encode() in body for each in (*DELIMITERS[1:], '"'))
+    lines = body.split(b"\n", RECORDS)[:RECORDS]  # where most have other widths, the header may be a title
+    return 2 * sum(line.count(delimiter.encode()) == width - 1 for line in lines) > len(lines)
 
 
 def _count_records(body: bytes) -> int:
@@ -55,7 +59,11 @@ class KnownHead:
         begins = text[above : head.size]
         others = [each for each in DELIMITERS if each != dialect.delimiter and each.encode() in begins]
         is_told = dialect.delimiter in DELIMITERS and dialect.quoting.is_plain and not head.warnings
-        if not is_told or others or b'"' in begins or not all(map(PLAIN_NAME.fullmatch, head.fields)):
+        if not is_told or others or not all(map(PLAIN_NAME.fullmatch, head.fields)):
+            return None
+        if b'"' in begins and (dialect.quote != '"' or head.units is not None or len(head.names) == 1):
+            return None
+        if any(odd in begins for odd in _ODD_QUOTES):
             return None
         if head.units is not None and not (dialect.units and len(head.units) == len(head.names)):
             return None
@@ -116,9 +124,9 @@ class KnownHead:
         if b'"' not in body:
             return True
         is_one = len(self.head.names) == 1 or self.head.units is not None or not self.has_decimal
-        if is_one or b'\\"' in body:  # an escape may be found
+        if is_one or _ODD_QUOTES[0] in body:
             return False
-        return not any(each in body for each in (b' "', b'\t"')) or self._quote_behind_blanks.search(body) is None
+        return not any(odd in body for odd in _ODD_QUOTES[1:]) or self._quote_behind_blanks.search(body) is None
 
     def _tells_header(self, body: bytes) -> bool:
         """Return whether none of the first names, by which a header is known, is a value."""
