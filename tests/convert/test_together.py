@@ -311,6 +311,9 @@ KNOWN: dict[str, Callable[[int], bytes]] = {
     ),
     "a reject": lambda n: encoded(with_line(rows_of(n), 2 + n % 2, f"{n},b")),
     "a reject below semicolons": lambda n: encoded(with_line(rows_of(n, ";"), 2 + n % 2, f"{n};b")),
+    "a reject below a title and units": lambda n: encoded(
+        [f"Station {n}", *with_line(with_line(rows_of(n) + rows_of(n)[1:], 1, ",,,kg"), 4, f"{n},b")]
+    ),
     "a quoted header": lambda n: encoded(['"id","day","name","value"', *rows_of(n)[1:]]),
     "an apostrophe": lambda n: encoded(with_line(rows_of(n), 2, f"{n},2024-02-01,O'Neil's,1.5")),
     "a mark of UTF-8": lambda n: encoded(rows_of(n), "utf-8-sig"),

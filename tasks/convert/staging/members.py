@@ -173,7 +173,8 @@ def without_known_totals(member: Member, text: bytes, known: KnownHead, plan: Co
 
 def is_told(member: Member, text: bytes, head: Head, plan: ConversionContext) -> bool:
     """Return whether the head of a file, now that it is read, is what that of another, or this one, told of it."""
-    if member.first.line == 2 and is_told_whatever_its_widths(head, member.body):  # noqa: PLR2004 - below a header alone
+    is_titled = member.guess is not None and member.guess.skipped > 0
+    if is_told_whatever_its_widths(head, member.body, is_titled=is_titled):
         return True
     own = find_own_head(member.file.name, text, plan)
     if own is None or own.kind != head.kind or Place(own.lines + 1, own.size) != member.first:

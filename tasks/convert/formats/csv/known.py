@@ -25,14 +25,22 @@ _COMMA = rb"[+-]?(?:\d+,0\d?|0,\d{1,2})|-\d+,\d{1,2}"  # none of which may be tw
 _NUMBER, _DATE = rb"[+-]?\d+(?:\.\d+)?", rb"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?)?"
 
 
-def is_told_whatever_its_widths(head: Head, body: bytes) -> bool:
-    """Return whether a head that is `known`, without title or units, is that of a file with `body` below it, however many fields its rows have."""
+def is_told_whatever_its_widths(head: Head, body: bytes, *, is_titled: bool) -> bool:
+    """Return whether a head that a known one tells is that of a file with `body` below it, although some rows have other fields."""
     delimiter, width = head.dialect.delimiter, len(head.names)
     others = [each for each in (*DELIMITERS, '"') if each != delimiter]
     if width == 1 or any(each.encode() in body for each in others):
         return False
-    lines = body.split(b"\n", RECORDS)[:RECORDS]  # where most have other widths, the header may be a title
-    return 2 * sum(line.count(delimiter.encode()) == width - 1 for line in lines) > len(lines)
+    # Where most have other widths the header may be a title, and where a fifth have, what stands above it may be none.
+    alike, lines = _lines_as_wide(body, delimiter, width)
+    return len(alike) > (0.9 if is_titled else 0.5) * lines
+
+
+def _lines_as_wide(body: bytes, delimiter: str, width: int) -> tuple[list[bytes], int]:
+    """Return those of the first lines that have so many fields, and how many there are in all."""
+    lines = body.split(b"\n", RECORDS)[:RECORDS]
+    lines = lines if lines[-1] else lines[:-1]
+    return [line for line in lines if line.count(delimiter.encode()) == width - 1], len(lines)
 
 
 def _count_records(body: bytes) -> int:
@@ -144,9 +152,8 @@ class KnownHead:
 
     def _tells_units(self, body: bytes) -> bool:
         """Return whether all of the first rows have numbers or times where this file has units."""
-        assert self._rows is not None
-        found = self._rows.match(body)
-        return found is not None and (found.end() == len(body) or body.count(b"\n", 0, found.end()) == RECORDS)
+        alike, _ = _lines_as_wide(body, self.head.dialect.delimiter, len(self.head.names))  # others are rejects
+        return self._rows is not None and self._rows.fullmatch(b"".join(line + b"\n" for line in alike)) is not None
 
     @cached_property
     def _names(self) -> list[bytes]:
