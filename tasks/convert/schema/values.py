@@ -206,8 +206,8 @@ def tell_unfit(values: pa.ChunkedArray, kind: TypeName) -> pa.Array:
     if len(texts) > _FIRST_VALUES and _are_alike(texts):  # each different one is told once
         encoded = texts.dictionary_encode()
         told = tell_unfit(pa.chunked_array([encoded.dictionary]), kind)
-        repeated = pa.DictionaryArray.from_arrays(encoded.indices, told)
-        return repeated if len(told) <= _FEW_REASONS else repeated.cast(pa.string())
+        are_few = len(told) <= _FEW_REASONS
+        return pa.DictionaryArray.from_arrays(encoded.indices, told) if are_few else told.take(encoded.indices)
     usual = f" is not {_SAID.get(kind, f'a {kind}')}"
     if not kind.startswith("timestamp"):
         return show(texts, usual)
