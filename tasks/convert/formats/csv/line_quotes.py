@@ -151,8 +151,10 @@ class LineQuotes:
     def _kinds(self) -> np.ndarray:
         """Return of each quote whether it begins a field (2), or stands beside the one before (1)."""
         view, quotes = self._view, self._places
-        begins = are_of(self._marks, view[quotes - 1]) | (quotes == 0)
-        return np.asarray(2 * begins.view(np.uint8) + np.append(False, np.diff(quotes) == 1)[: len(quotes)])
+        kinds = 2 * (are_of(self._marks, view[quotes - 1]) | (quotes == 0)).view(np.uint8)
+        if not self._are_single:
+            kinds[1:] += np.diff(quotes) == 1
+        return np.asarray(kinds)
 
     @cached_property
     def _are_ends(self) -> np.ndarray:

@@ -186,7 +186,7 @@ class LaidLines:
     @cached_property
     def lines(self) -> np.ndarray | None:
         """Return the first line of each record, blank ones left out; None where only a reader can tell."""
-        if len(self.doubtful):
+        if self._are_doubtful.any():
             return None
         first = self._grouped[0]
         return first if self._is_filled.all() else first[self._is_filled]
@@ -194,17 +194,17 @@ class LaidLines:
     @property
     def below(self) -> np.ndarray | None:
         """Return the line below each of these records."""
-        return None if len(self.doubtful) else self._grouped[1][self._is_filled] + 1
+        return None if self._are_doubtful.any() else self._grouped[1][self._is_filled] + 1
 
     @cached_property
     def blank(self) -> np.ndarray | None:
         """Return the blank lines between records; None where only a reader can tell."""
-        return None if len(self.doubtful) else self._grouped[0][~self._is_filled]
+        return None if self._are_doubtful.any() else self._grouped[0][~self._is_filled]
 
     @cached_property
     def spans(self) -> RecordSpans | None:
         """Return the records; None where only a reader can tell them apart."""
-        if len(self.doubtful):
+        if self._are_doubtful.any():
             return None
         (first, last), (starts, stops) = self._grouped, self.text.line_spans_of_any_end
         is_mark = self.text.to_numpy() == ord(self._delimiter)
