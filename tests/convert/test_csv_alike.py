@@ -16,6 +16,7 @@ from tasks.convert.formats.csv.format import cut_records
 from tasks.convert.formats.csv.header import read_head
 from tasks.convert.formats.csv.parse import CsvBlock, parse_typed
 from tasks.convert.formats.csv.reader import parse_csv, read_texts
+from tasks.convert.formats.csv.second import warn_elsewhere
 from tasks.convert.schema.blocks import RawBlock, Schema, TypedBlock
 from tasks.convert.schema.cast import cast_block
 from tasks.convert.schema.misfits import sort_misfits
@@ -203,7 +204,7 @@ def test_a_padded_value_in_a_block_of_expected_types_is_what_the_reader_takes_it
     block = block_of("\n".join(["id,name", *lines]) + "\n", header=True)
 
     parsed, read = (
-        parse_typed(block, Schema(guess={"id": "int", "name": "date"})),
+        parse_typed(block, Schema(guess={"id": "int", "name": "date"}), warn_elsewhere),
         cast_block(read_texts(block), Schema()),
     )
     assert parsed is None or (parsed.types, rows_of(parsed)) == (read.types, rows_of(read))

@@ -287,6 +287,28 @@ def test_only_what_follows_a_blank_line_is_looked_at_for_another_header(
     assert 0 < max(seen) < len(text) // 10
 
 
+@pytest.mark.parametrize("is_told", [True, False])
+def test_rows_without_a_value_between_texts_have_no_block_read_again(
+    tmp_path: Path, slow: Counter[str], monkeypatch: pytest.MonkeyPatch, *, is_told: bool
+) -> None:
+    """The header of another table is looked for below them, among all at once, and told."""
+    calls: Counter[str] = Counter()
+    for owner, name in ((parse, "read_block"), (second, "take_stretches")):
+        count_calls(monkeypatch, calls, owner, name)
+    other = ",,\ncity,country,people\nBonn,D,300\n" if is_told else ""
+    (inbox(tmp_path) / "a.csv").write_text("who,what,where\n" + "a,b c,d\n,,\n" * ROWS + other)
+
+    table = made(tmp_path, files_source())
+
+    assert table.rows_table == 2 * ROWS + (3 if is_told else 0)
+    assert calls["read_block"] <= 3  # and as much of it as tells the types
+    assert calls["take_stretches"] <= 6
+    assert not slow
+    line = 2 * ROWS + 3
+    told = [f"line {line:,} looks like the header of another table" in each for each in table.findings.warnings]
+    assert told == [True] * is_told
+
+
 @pytest.mark.parametrize("note", ['"a\nb"', '"a\rb"'])
 def test_no_type_is_told_by_more_than_the_first_records_where_carriage_returns_alone_end_them(
     tmp_path: Path, flights: Flights, monkeypatch: pytest.MonkeyPatch, note: str

@@ -14,7 +14,7 @@ from tasks.convert.formats.csv.lines import without_records
 from tasks.convert.formats.csv.parse import CsvBlock, parse_typed, read_block
 from tasks.convert.formats.csv.places import list_places, take_stretches
 from tasks.convert.formats.csv.records import UNDECODABLE, tell_width
-from tasks.convert.formats.csv.second import warn_of_second
+from tasks.convert.formats.csv.second import warn_elsewhere, warn_of_second
 from tasks.convert.formats.csv.spans import RecordSpans
 from tasks.convert.formats.header import REPEATED, warn_of_repeats
 from tasks.convert.schema.blocks import RawBlock, Schema, TypedBlock
@@ -62,7 +62,7 @@ def parse_but_rejects(block: CsvBlock, schema: Schema) -> TypedBlock | None:
     if not 0 < len(places) < len(records):
         return None
     lines = list_places(records.lines[places], records.below[places])
-    parsed = parse_typed(without_records(block, lines), schema)
+    parsed = parse_typed(without_records(block, lines), schema, warn_elsewhere)
     if parsed is None:
         return None
     repeated = records.take(repeats)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -116,17 +116,22 @@ def opens_quotes(window: ByteView, quote: str, delimiter: str) -> bool:
     return window.to_place(1).data == mark or any(window.find(begin + mark) >= 0 for begin in begins)
 
 
-def parse_typed(block: CsvBlock, schema: Schema) -> TypedBlock | None:
-    """Return the rows of a block, typed; None where any value, or the number of records, is not as expected."""
-    raw = read_typed(block, schema)
+def parse_typed(block: CsvBlock, schema: Schema, second: Callable[[CsvBlock], list[str]]) -> TypedBlock | None:
+    """Return the rows of a block, typed; None where any value, or the number of records, is not as expected.
+
+    Below a row without a value another table's header may stand: then `second` returns what is to be told of it.
+    """
+    raw = read_typed(block, schema, second)
     if raw is not None:
         with suppress(_NoLineError):
             return cast_known(raw, schema)
     return None
 
 
-def read_typed(block: CsvBlock, schema: Schema) -> RawBlock | None:
-    """Return the rows of a block as they are read in the types that are expected; None where any value, or the number of records, is not as expected."""
+def read_typed(
+    block: CsvBlock, schema: Schema, second: Callable[[CsvBlock], list[str]] | None = None
+) -> RawBlock | None:
+    """Return the rows of a block as they are read in the types that are expected; None where any value, or the number of records, is not as expected, or, without `second`, a row has no value."""
     names = block.head.names
     tried = schema.types or schema.guess or _sample_types(block)
     if not tried or (schema.frozen and schema.types is not None and not set(names) <= set(schema.types)):
@@ -149,7 +154,11 @@ def read_typed(block: CsvBlock, schema: Schema) -> RawBlock | None:
     is_doubted = not block.head.dialect.is_decided and any(
         may_be_grouped(values[name]) for name in names if types[name] == "float"
     )
-    if lost or is_doubted or _may_have_header(block, values, types) or (schema.lines and lines is None):
+    may_have_header = bool(block.head.line) and all(types[name] == "string" for name in block.head.worded)
+    if lost or is_doubted or (may_have_header and _may_be_repeated(block, values)) or (schema.lines and lines is None):
+        return None
+    has_empty = may_have_header and len(names) > 1 and _has_empty_row(list(values.values()))
+    if has_empty and second is None:
         return None
     return RawBlock(
         pa.table(values),
@@ -157,18 +166,16 @@ def read_typed(block: CsvBlock, schema: Schema) -> RawBlock | None:
         NO_MISFITS,
         lambda rows: _locate(block, table.num_rows, rows),
         known,
-        warnings=block.warnings,
+        warnings=[*block.warnings, *(second(block) if second is not None and has_empty else ())],
         decimal=block.head.dialect.decimal,
         is_decided=block.head.dialect.is_decided,
         lines=None if lines is None else block.number_lines(lines).tolist(),
     )
 
 
-def _may_have_header(block: CsvBlock, values: Mapping[str, pa.ChunkedArray], types: Types) -> bool:
-    """Return whether a row may be the header once more, or of another table: none is where a column of numbers has a name that is a text."""
+def _may_be_repeated(block: CsvBlock, values: Mapping[str, pa.ChunkedArray]) -> bool:
+    """Return whether a row may be the header once more, or below a blank line that of another table: none is where a column of numbers has a name that is a text."""
     head, first = block.head, values[block.head.names[0]]
-    if not head.line or any(types[name] != "string" for name in head.worded):
-        return False
     window, is_text = block.window, pa.types.is_string(first.type)
     if _has_returns_alone(window):
         window = ByteView.of(_end_with_line_feeds(window))
@@ -179,8 +186,7 @@ def _may_have_header(block: CsvBlock, values: Mapping[str, pa.ChunkedArray], typ
     else:
         repeated = False
     # Of lines that are known none between records is blank any more.
-    has_blanks = block.known is None and len(first) != window.lines and window.has_blank_line
-    return repeated or has_blanks or (len(values) > 1 and _has_empty_row(list(values.values())))
+    return repeated or (block.known is None and len(first) != window.lines and window.has_blank_line)
 
 
 def _has_empty_row(columns: Sequence[pa.ChunkedArray]) -> bool:

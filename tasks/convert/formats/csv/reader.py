@@ -13,7 +13,7 @@ from tasks.convert.formats.csv.at_once import parse_but_rejects, read_texts_at_o
 from tasks.convert.formats.csv.lines import without_blank_lines, without_lines
 from tasks.convert.formats.csv.parse import CsvBlock, parse_typed
 from tasks.convert.formats.csv.records import UNDECODABLE, Records, tell_width
-from tasks.convert.formats.csv.second import warn_of_second
+from tasks.convert.formats.csv.second import warn_elsewhere, warn_of_second
 from tasks.convert.formats.header import REPEATED, find_repeats, find_second, warn_of_repeats, warn_of_second_header
 from tasks.convert.schema.blocks import RawBlock, Schema, TypedBlock
 from tasks.convert.schema.cast import cast_block
@@ -33,12 +33,14 @@ def _parse_at_once(block: CsvBlock, schema: Schema, *, had_blank: bool = False) 
     """Return the rows of a block, typed, without its blank lines and rejects; None where only a reader can tell them. It may have `had_blank` lines."""
     # Where comments were made blank some surely are; others cost a search, where no quote had all lines told.
     lined = without_blank_lines(block) if block.raw is not None and _may_have_blank_lines(block) else block
-    parsed = parse_typed(lined, schema)
+    had_blank = had_blank or lined is not block
+    parsed = parse_typed(lined, schema, warn_elsewhere if had_blank else warn_of_second)
     if parsed is None and lined is block:
         lined = without_blank_lines(block)
-        parsed = parse_typed(lined, schema) if lined is not block else None
+        had_blank = had_blank or lined is not block
+        parsed = parse_typed(lined, schema, warn_elsewhere) if lined is not block else None
     if parsed is not None:
-        told = warn_of_second(lined) if had_blank or lined is not block else ()
+        told = warn_of_second(lined) if had_blank else ()
         return replace(parsed, warnings=[*parsed.warnings, *told])
     if (parsed := parse_but_rejects(lined, schema)) is not None:
         return parsed

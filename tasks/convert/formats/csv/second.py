@@ -9,8 +9,9 @@ from itertools import chain
 
 import numpy as np
 
+from tasks.convert.files.byte_view import Marks
 from tasks.convert.formats.csv.parse import CsvBlock
-from tasks.convert.formats.csv.places import NextPlaces
+from tasks.convert.formats.csv.places import NextPlaces, take_stretches
 from tasks.convert.formats.csv.quotes import are_of
 from tasks.convert.formats.csv.spans import RecordSpans
 from tasks.convert.formats.header import JUDGED_ROWS, find_second, warn_of_second_header
@@ -39,6 +40,11 @@ def warn_of_second(block: CsvBlock) -> list[str]:
             if find_second([first, *rows], {0}) is not None:
                 line = block.number_lines(records.lines[[place]])[0]
                 return [warn_of_second_header(f"line {line:,}")]
+    return []
+
+
+def warn_elsewhere(_: CsvBlock) -> list[str]:
+    """Return no sentence: it is told of the block of which this one is a part, or of all of its records."""
     return []
 
 
@@ -82,27 +88,41 @@ def _may_be_headers(block: CsvBlock, records: RecordSpans, places: np.ndarray) -
     view = block.window.to_numpy()
     places = places[~_begin_with_number(view, records.starts[places], block.head.dialect.delimiter)]
     places = places[places < len(records) - 1]
+    places = places[~_have_number(view, records, places)]
     if not len(places):
         return places
     last = np.minimum(places + 1 + JUDGED_ROWS, len(records))
     turns = np.bincount(places, minlength=len(records) + 1) - np.bincount(last, minlength=len(records) + 1)
     is_near = np.cumsum(turns[:-1]) > 0
     view, near = _take_alone(view, records, np.flatnonzero(is_near))
-    marks = np.flatnonzero(near.is_mark)
-    begins = np.sort(np.concatenate([near.starts, marks + 1]), kind="stable")  # which merges the two
-    ends = np.sort(np.concatenate([marks, near.stops]), kind="stable")
+    begins, ends = _find_fields(near)
     quoted = view[np.minimum(begins, len(view) - 1)] == ord(block.head.dialect.quote or "\0")
     may_begin = np.flatnonzero(are_of(_BEGIN, view[np.minimum(begins + quoted, len(view) - 1)]))
-    may_be, is_number = np.zeros((2, len(begins)), dtype=bool)
+    may_be = np.zeros(len(begins), dtype=bool)
     if len(may_begin):
-        may_be[may_begin], is_number[may_begin] = _tell_values(view, begins[may_begin], ends[may_begin])
-    told, numbers = (np.concatenate([[0], np.cumsum(each)]) for each in (may_be, is_number))
-    fields = np.concatenate([[0], np.cumsum(near.widths)])
-    first, below, end = (fields[np.append(0, np.cumsum(is_near))[each]] for each in (places, places + 1, last))
-    has_below = told[end] > told[below]
+        may_be[may_begin] = _may_be_values(view, begins[may_begin], ends[may_begin])
+    told, fields = (np.concatenate([[0], np.cumsum(each)]) for each in (may_be, near.widths))
+    below, end = (fields[np.append(0, np.cumsum(is_near))[each]] for each in (places + 1, last))
     is_wider = records.widths[places] > records.widths[places + 1]
-    has_number = numbers[below] > numbers[first]
-    return np.compress((has_below | is_wider) & ~has_number, places)
+    return np.compress((told[end] > told[below]) | is_wider, places)
+
+
+def _have_number(view: np.ndarray, records: RecordSpans, places: np.ndarray) -> np.ndarray:
+    """Return whether some records have a field of digits alone."""
+    found = np.zeros(len(places), dtype=bool)
+    if len(places):
+        view, alone = _take_alone(view, records, places)
+        begins, ends = _find_fields(alone)
+        is_number = (_count(view, _DIGITS, begins, ends) == ends - begins) & (ends > begins)
+        found[np.repeat(np.arange(len(places)), alone.widths)[is_number]] = True
+    return found
+
+
+def _find_fields(records: RecordSpans) -> tuple[np.ndarray, np.ndarray]:
+    """Return where each field of records begins, and where it ends."""
+    marks = np.flatnonzero(records.is_mark)
+    begins = np.sort(np.concatenate([records.starts, marks + 1]), kind="stable")  # which merges the two
+    return begins, np.sort(np.concatenate([marks, records.stops]), kind="stable")
 
 
 def _take_alone(view: np.ndarray, records: RecordSpans, places: np.ndarray) -> tuple[np.ndarray, RecordSpans]:
@@ -111,27 +131,30 @@ def _take_alone(view: np.ndarray, records: RecordSpans, places: np.ndarray) -> t
     first, last = places[is_first], places[np.append(is_first[1:], True)]
     begins, ends = records.starts[first], records.stops[last]
     moves = begins - np.cumsum(ends - begins) + (ends - begins)
-    stretches = list(zip(begins.tolist(), ends.tolist(), strict=True))
-    near, is_mark = (np.concatenate([each[start:end] for start, end in stretches]) for each in (view, records.is_mark))
+    edges = np.append(0, np.stack([begins, ends], axis=1).ravel())
+    is_near = np.arange(len(edges)) & 1 == 1
+    near, is_mark = (
+        take_stretches(each, edges, is_near).to_numpy().view(each.dtype) for each in (view, records.is_mark)
+    )
     taken, moved = records.take(places), np.repeat(moves, last - first + 1)
     spans = replace(taken, starts=taken.starts - moved, stops=taken.stops - moved, is_mark=is_mark)
     return near, spans
 
 
-def _tell_values(view: np.ndarray, begins: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return of fields that begin as a number does whether they may be one, or a date, and whether they have digits alone."""
+def _may_be_values(view: np.ndarray, begins: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Return of fields that begin as a number does whether they may be one, or a date."""
     sizes, digits = ends - begins, _count(view, _DIGITS, begins, ends)
-    may_be = (digits > 0) & (_count(view, _OF_NUMBERS, begins, ends) == sizes)
+    may_be: np.ndarray = (digits > 0) & (_count(view, _OF_NUMBERS, begins, ends) == sizes)
     doubtful = np.flatnonzero((digits > 0) & ~may_be)
     near = np.minimum(begins[doubtful][:, None] + np.arange(_DATE_BYTES), ends[doubtful][:, None] - 1)
     may_be[doubtful] = are_of(_OF_DATES, view[near]).any(axis=1)
-    return may_be, (sizes > 0) & (digits == sizes)
+    return may_be
 
 
 def _count(view: np.ndarray, characters: bytes, begins: np.ndarray, ends: np.ndarray) -> np.ndarray:
     """Return how many of the bytes from each beginning to before its end are one of these characters."""
-    counts = np.concatenate([[0], np.cumsum(are_of(characters, view), dtype=np.int32)])
-    counted: np.ndarray = counts[ends] - counts[begins]
+    marks = Marks(are_of(characters, view))
+    counted: np.ndarray = marks.count_before(ends) - marks.count_before(begins)
     return counted
 
 
