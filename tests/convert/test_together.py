@@ -55,6 +55,13 @@ KINDS: dict[str, Callable[[int], bytes]] = {
     "a reject below a field of two lines": lambda n: encoded(
         with_line(with_line(lines_of(n, ";"), 2, f'{n};2024-02-01;"a\n;b";1.5'), 3 + n % 2, f'"{n}";"b"')
     ),
+    "a blank line": lambda n: encoded(with_line(lines_of(n), 1 + n % 4, "")),
+    "blank lines, totals and a reject": lambda n: encoded(
+        [*with_line(with_line(lines_of(n), 2, f"{n},b"), 1 + n % 3, "\n"), "", "Total,,,9.5"], end="\r\n"
+    ),
+    "a blank line and a field of two lines": lambda n: encoded(
+        with_line(with_line(lines_of(n, ";"), 2, f'{n};2024-02-01;"a\n;b";1.5'), 1 + n % 3, "")
+    ),
     "totals": lambda n: encoded([*lines_of(n), *["Total,,,9.5"] * (n % 3 > 0)], end="\r\n"),
     "totals in Latin-1": lambda n: encoded(
         [*with_line(lines_of(n), 2, f"{n},2024-02-01,é,1.5"), "Total,,,9.5"], "latin-1"
@@ -69,6 +76,7 @@ KINDS: dict[str, Callable[[int], bytes]] = {
 
 LINES = (
     *("semicolons", "decimal commas", "Latin-1", "UTF-8", "a byte order mark", "carriage returns"),
+    *("a blank line", "blank lines, totals and a reject", "a blank line and a field of two lines"),
     *("no end of the last line", "a reject", "a title", "units", "a quoted field", "all quoted"),
     *(
         "a field of two lines",
@@ -316,6 +324,7 @@ KNOWN: dict[str, Callable[[int], bytes]] = {
     ),
     "a quoted header": lambda n: encoded(['"id","day","name","value"', *rows_of(n)[1:]]),
     "an apostrophe": lambda n: encoded(with_line(rows_of(n), 2, f"{n},2024-02-01,O'Neil's,1.5")),
+    "a blank line": lambda n: encoded([f"Station {n}", "", *with_line(rows_of(n), 1 + n % 8, "")]),
     "a mark of UTF-8": lambda n: encoded(rows_of(n), "utf-8-sig"),
     "UTF-16": lambda n: encoded(rows_of(n), "utf-16-le").replace(b"i", b"\xff\xfei", 1),
 }
@@ -341,6 +350,7 @@ def test_the_head_of_one_file_tells_those_of_others(tmp_path: Path, monkeypatch:
     [
         ("a,b\n1,2\n3,4\n", "a,b\nname,x,y\n1,2,3\n4,5,6\n7,8,9\n"),
         ("a,b\n1,x\n3,y\n", "a,b\n1,'x,y'\n2,'z,u'\n"),
+        ("Report\nx;y\n3\n4\n", "Report\nx;y\n1;3\n2;4\n"),
         ("\ufeffa,b\n1,2\n3,4\n", "\ufeffa,b\n1,2\n3,4,5\n5,6\n"),
     ],
 )
@@ -353,6 +363,21 @@ def test_what_one_file_has_is_not_told_by_the_others(
     alone = told_of(tmp_path, at_once=False, monkeypatch=monkeypatch)
 
     assert told_of(tmp_path, at_once=True, monkeypatch=monkeypatch) == alone
+
+
+def test_the_header_of_another_table_in_one_of_many_files_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stands below a blank line, without which a file is joined with others."""
+    for number in range(COUNT):
+        second = ["", "name,kind,word,size", *lines_of(number)[1:]] if number == 5 else [""]
+        (inbox(tmp_path) / f"{number:02d}.csv").write_bytes(encoded([*lines_of(number), *second]))
+    alone = told_of(tmp_path, at_once=False, monkeypatch=monkeypatch)
+
+    together = told_of(tmp_path, at_once=True, monkeypatch=monkeypatch)
+
+    assert together == alone
+    assert any("line 6 looks like the header of another table" in each for each in alone["warnings"])
 
 
 def parquet_of(columns: dict[str, Any]) -> bytes:

@@ -41,10 +41,9 @@ from tasks.convert.staging.file import MOST_BYTES, take_whole
 from tasks.convert.staging.members import (
     Member,
     decode_plain,
+    find_gaps,
     find_head_alike,
     find_own_head,
-    find_records,
-    has_odd_records,
     has_record_without_values,
     has_stray_quotes,
     is_told,
@@ -52,10 +51,12 @@ from tasks.convert.staging.members import (
     read_own_head,
     suffix_of,
     take_known,
+    without_blank_lines,
     without_known_totals,
     without_totals,
 )
 from tasks.convert.staging.reasons import count_reasons, most_common
+from tasks.convert.staging.record_lines import find_records
 from tasks.convert.staging.unchanged import check_unchanged, content_digest
 from tasks.core.bucket.opened import read_ahead
 from tasks.core.errors import TableError
@@ -206,6 +207,7 @@ def _take_below_header(plain: Mapping[InputFile, tuple[bytes, str]], plan: Conve
     head = _read_head(members, header, plan) if members else None
     if head is None:
         return None, ()
+    members = [m for member in members if (m := without_blank_lines(member, head)) is not None]
     known = KnownHead.of(head, header, plan.target.reading)  # with that all rows have its fields, it tells enough
     are_odd = has_record_without_values(b"".join(m.body for m in members), head)  # of all at once, as none mostly is
     found: list[Member | None] = []
@@ -230,11 +232,13 @@ def _take_below_heads(plain: Mapping[InputFile, tuple[bytes, str]], plan: Conver
             alike.setdefault(told[0].kind, []).append(told)
             continue
         head = find_own_head(file.name, data, plan)
-        if head is None or has_odd_records(data[head.size :], head):
+        if head is None or has_stray_quotes(data[head.size :], head):
             continue
         guess = head.guess(suffix_of(file, plan), encoding)
         place = Place(head.lines + 1, head.size)
-        member = Member.of(file, data[head.size :], encoding, place, guess)
+        member = without_blank_lines(Member.of(file, data[head.size :], encoding, place, guess), head)
+        if member is None or has_record_without_values(member.body, head):
+            continue
         if (rows := without_totals(member, head, plan)) is not None:
             alike.setdefault(head.kind, []).append((head, rows))
         if len(known) < _KNOWN_HEADS and (new := KnownHead.of(head, data, plan.target.reading)) is not None:
@@ -327,12 +331,13 @@ def _told(members: Sequence[Member], parsed: TypedBlock, guess: Guess) -> _Joine
     begins = np.cumsum([0, *(member.lines for member in members)])
     starts = np.cumsum([0, *(len(member.body) for member in members)])
     places = np.searchsorted(begins[1:], lines, side="right")
-    moved = begins[:-1] - [member.first.line for member in members]
-    told = misfits.set_column(0, "line", pa.array(lines - moved[places]))
-    moved_bytes = starts[:-1] - [member.first.byte or 0 for member in members]
-    offsets = pc.subtract(misfits["byte_offset"], pa.array(moved_bytes[places]))
-    told = told.set_column(told.column_names.index("byte_offset"), "byte_offset", offsets)
     edges = np.searchsorted(places, np.arange(len(members) + 1)).tolist()
+    in_lines, in_bytes = find_gaps(members, lines - begins[places], edges)
+    moved = begins[:-1] - [member.first.line for member in members]
+    told = misfits.set_column(0, "line", pa.array(lines - moved[places] + in_lines))
+    moved_bytes = starts[:-1] - [member.first.byte or 0 for member in members]
+    offsets = pc.subtract(misfits["byte_offset"], pa.array(moved_bytes[places] - in_bytes))
+    told = told.set_column(told.column_names.index("byte_offset"), "byte_offset", offsets)
     own = {
         member.file: told.slice(start, stop - start)
         for member, (start, stop) in zip(members, pairwise(edges), strict=True)
@@ -340,7 +345,7 @@ def _told(members: Sequence[Member], parsed: TypedBlock, guess: Guess) -> _Joine
     }
     for member in members:
         if member.totals:
-            below = Place(member.first.line + member.lines, (member.first.byte or 0) + len(member.body))
+            below = member.locate(member.lines, len(member.body))
             misfit = misfit_alone(member.totals, below, (), TOTALS).misfits
             own[member.file] = join_misfits([own.get(member.file, NO_MISFITS), misfit])
     are_several = pc.match_substring(told["raw"], "\n").fill_null(False).to_numpy()  # lines, of which one may be a row
@@ -348,7 +353,7 @@ def _told(members: Sequence[Member], parsed: TypedBlock, guess: Guess) -> _Joine
     doubted = {m.file for m in members if parsed.warnings and (m.file in own or m.records is not None)}
     odd = frozenset(apart | doubted | {m.file for m in members if m.file in own and m.is_apart})
     if parsed.lines is not None and not odd:
-        numbers = np.concatenate([m.first.line + m.begins for m in members])
+        numbers = np.concatenate([m.number_lines(m.begins) for m in members])
         places_of = np.concatenate([begin + m.begins for begin, m in zip(begins[:-1], members, strict=True)])
         parsed = replace(parsed, lines=np.delete(numbers, np.searchsorted(places_of, lines)).tolist())
     return _Joined(members, parsed, guess, own, odd)

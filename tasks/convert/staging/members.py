@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -14,7 +16,7 @@ from tasks.convert.files.content import MARK
 from tasks.convert.files.encoding import Transcoder, detect_encoding
 from tasks.convert.formats.csv.header import Head, read_head
 from tasks.convert.formats.csv.known import KnownHead, is_told_whatever_its_widths
-from tasks.convert.formats.csv.quotes import are_inside, are_paired
+from tasks.convert.formats.csv.quotes import are_paired
 from tasks.convert.formats.csv.together import line_without_values
 from tasks.convert.formats.csv.totals import find_totals, may_end_with_totals
 from tasks.convert.formats.format import Place
@@ -22,6 +24,7 @@ from tasks.convert.formats.registry import format_of
 from tasks.convert.formats.units import may_be_units
 from tasks.convert.schema.blocks import Guess
 from tasks.convert.staging.context import ConversionContext, InputFile
+from tasks.convert.staging.record_lines import Gaps, has_blank_line, take_out_blank
 from tasks.core.errors import TableError
 
 _MAY_BE_QUOTES = re.compile(rb"(?:^|[,;\t|])'", re.MULTILINE)  # only what a field begins with may be one
@@ -50,6 +53,8 @@ class Member:
     """The line below its rows, which is none."""
     has_own_head: bool = True
     """Whether its head was read, and not told by that of another."""
+    gaps: Gaps | None = field(default=None, compare=False)
+    """Where blank lines were taken out of `body`; None where there were none."""
 
     @classmethod
     def of(
@@ -88,6 +93,16 @@ class Member:
         """Return how many lines the longest record has."""
         return 1 if self.records is None else int(np.diff(self.records, append=self.lines).max(initial=0))
 
+    def number_lines(self, lines: np.ndarray) -> np.ndarray:
+        """Return the numbers in the file of lines of its rows, or of the one below these."""
+        numbers: np.ndarray = self.first.line + lines
+        return numbers if self.gaps is None else numbers + self.gaps.lines[lines]
+
+    def locate(self, line: int, place: int) -> Place:
+        """Return where what begins in this line of its rows, at this place among their bytes, stands in the file."""
+        lines, size = (0, 0) if self.gaps is None else (int(each[line]) for each in self.gaps)
+        return Place(self.first.line + line + lines, (self.first.byte or 0) + place + size)
+
     @property
     def is_plain(self) -> bool:
         """Return whether its lines are ASCII, and end with a line feed alone."""
@@ -114,6 +129,26 @@ def without_totals(member: Member, head: Head, plan: ConversionContext) -> Membe
     return replace(told, body=above, lines=ByteView.of(above).lines, totals=line)
 
 
+def without_blank_lines(member: Member, head: Head) -> Member | None:
+    """Return a file without the blank lines between its records; None where more may be told of these where it is read by itself."""
+    if not has_blank_line(member.body):
+        return member
+    found = take_out_blank(member.body, head)
+    if found is None:
+        return None
+    rows, gaps = found
+    return replace(member, body=rows, lines=len(gaps.lines) - 1, gaps=gaps)
+
+
+def find_gaps(members: Sequence[Member], lines: np.ndarray, edges: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Return how many blank lines, and how many bytes of these, were taken out above lines of the rows of each of these files, which lie between `edges`."""
+    found = np.zeros((2, len(lines)), np.int64)
+    for member, (start, stop) in zip(members, pairwise(edges), strict=True):
+        if member.gaps is not None and stop > start:
+            found[:, start:stop] = [above[lines[start:stop]] for above in member.gaps]
+    return found[0], found[1]
+
+
 def decode_plain(data: bytes, quote: str | None = None) -> tuple[bytes, str] | None:
     """Return a small file of CSV in UTF-8, and its encoding; None where that is not sure, or it holds what a line of values may not.
 
@@ -132,15 +167,6 @@ def decode_plain(data: bytes, quote: str | None = None) -> tuple[bytes, str] | N
     return None if b"\r" in data and data.count(b"\r") != data.count(b"\r\n") else (data, encoding)
 
 
-def find_records(body: bytes, quote: str) -> np.ndarray | None:
-    """Return in which line of a text whose quotes are paired each record begins; None where each line is one."""
-    if quote.encode() not in body:
-        return None
-    view = ByteView.of(body).to_numpy()
-    are_in_quotes = are_inside(view == ord(quote))[view == ord("\n")]
-    return np.flatnonzero(np.insert(~are_in_quotes, 0, values=True)[:-1]) if are_in_quotes.any() else None
-
-
 def read_own_head(name: str, text: bytes, plan: ConversionContext) -> Head:
     """Return the head of a file of this name that holds `text`."""
     target = plan.target
@@ -155,8 +181,9 @@ def take_known(file: InputFile, text: bytes, encoding: str, known: KnownHead, pl
     title, head = text[:place], known.head
     first = Place(title.count(b"\n") + known.lines + 1, place + len(known.begins))
     guess = known.guess(title, suffix_of(file, plan), encoding)
-    member = Member.of(file, text[first.byte :], encoding, first, guess, has_own_head=False)
-    if has_odd_records(member.body, head) or not known.tells(member.body, title):
+    whole = Member.of(file, text[first.byte :], encoding, first, guess, has_own_head=False)
+    member = None if has_stray_quotes(whole.body, head) else without_blank_lines(whole, head)
+    if member is None or has_record_without_values(member.body, head) or not known.tells(member.body, title):
         return None
     if head.units is None and may_begin_with_units(member.body, head, plan):
         return None
@@ -204,11 +231,6 @@ def find_own_head(name: str, text: bytes, plan: ConversionContext) -> Head | Non
     if len(head.names) < 2 or head.warnings or head.dialect.doubts or not head.dialect.quoting.is_plain:  # noqa: PLR2004 - of one column the values tell what is the header again
         return None
     return head if head.dialect.is_decided or not _MAY_BE_THOUSANDS.search(text) else None
-
-
-def has_odd_records(body: bytes, head: Head) -> bool:
-    """Return whether any record has no value, as below it the header of another table may be, or a stray quote."""
-    return has_stray_quotes(body, head) or has_record_without_values(body, head)
 
 
 def has_stray_quotes(body: bytes, head: Head) -> bool:

@@ -123,10 +123,11 @@ class KnownHead:
         )
 
     def _tells_below_title(self, body: bytes, title: bytes) -> bool:
-        others = [each for each in DELIMITERS if each != self.head.dialect.delimiter]
-        return not title or (
-            len(self.head.names) >= _TOLD_COLUMNS and not any(each.encode() in body for each in others)
-        )
+        """Return whether no other delimiter may divide the rows, where the one line above them may be a title."""
+        others, width = [each for each in DELIMITERS if each != self.head.dialect.delimiter], len(self.head.names)
+        if not title and width > 1:
+            return True
+        return not (title and width < _TOLD_COLUMNS) and not any(each.encode() in body for each in others)
 
     def _tells_quotes(self, body: bytes) -> bool:
         if b'"' not in body:
