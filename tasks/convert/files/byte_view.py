@@ -96,9 +96,9 @@ class ByteView:
     @cached_property
     def lines(self) -> int:
         """Return how many lines these are, empty ones too."""
-        return self._count(_LINE_FEED) + bool(len(self) and self.to_numpy()[-1] != _LINE_FEED)
+        return self.count(_LINE_FEED) + bool(len(self) and self.to_numpy()[-1] != _LINE_FEED)
 
-    def _count(self, byte: int) -> int:
+    def count(self, byte: int) -> int:
         """Return how often a byte stands here, in a tenth of the time of a search for each."""
         return sum(int(np.count_nonzero(is_equal)) for _, is_equal in self._compare(byte))
 
@@ -178,7 +178,7 @@ class ByteView:
         if b"\r" not in self:
             return self.lines
         pairs = self.buffer.count(b"\r\n", self.start, self.stop) if b"\n" in self else 0
-        alone = self._count(_CARRIAGE_RETURN) - pairs
+        alone = self.count(_CARRIAGE_RETURN) - pairs
         last_is_counted = alone and self.buffer.endswith(b"\r", self.start, self.stop)
         return self.lines + alone - bool(last_is_counted)
 

@@ -260,11 +260,9 @@ def _cut_lines(
     A quote that nothing closes in lines that are `is_followed` by others may be closed there, however many bytes are below it.
     """
     awaited_bytes = len(block) if is_followed else BYTES_AWAITED
-    quote, delimiter = quoting.quote.encode(), quoting.delimiter
     views = [] if quoting.is_plain else [quoting.rewrite_lines(block, may_be_open=not final)]
     plain = views[0].plain if views else block
-    is_whole = views and views[0].is_closed and (not quote or are_paired(plain.to_numpy(), quoting.quote, delimiter))
-    if final or is_whole:
+    if final or (views and views[0].is_paired(quoting.delimiter)):
         return Cut(plain, block), views
     raw, width = block if views else None, len(head.names)
     records = Records(plain, head.dialect, raw=raw, width=width)

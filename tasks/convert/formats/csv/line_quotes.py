@@ -72,7 +72,7 @@ class LineQuotes:
         places, edges = self._places, self._edges
         if len(places) == len(self) and (edges[:-1] <= places).all() and (places < edges[1:]).all():
             return np.arange(len(edges), dtype=np.int32)  # each line has one
-        return Marks.of_places(places, len(self._view)).count_before(edges)
+        return Marks(self._view == ord(self._quote)).count_before(edges)
 
     @cached_property
     def quotes(self) -> np.ndarray:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from tasks.convert.files.byte_view import mark
 from tasks.convert.formats.csv.parse import CsvBlock
 from tasks.convert.formats.csv.places import keep_lines
 
@@ -18,16 +19,13 @@ def without_blank_lines(block: CsvBlock) -> CsvBlock:
 
 def without_records(block: CsvBlock, lines: np.ndarray) -> CsvBlock:
     """Return the same without these lines of whole records, or blank ones between them."""
-    found = without_lines(block, lines)
-    is_kept = np.ones(len(block.laid.starts), dtype=bool)
-    is_kept[lines] = False
+    is_kept = ~mark(lines, len(block.laid.starts))
+    found = take_lines(block, is_kept)
     return replace(found, known=block.laid.without(found.window, is_kept))
 
 
-def without_lines(block: CsvBlock, lines: np.ndarray) -> CsvBlock:
-    """Return the same without some of its lines, which know their places."""
-    is_kept = np.ones(len(block.window.line_spans_of_any_end[0]), dtype=bool)
-    is_kept[lines] = False
+def take_lines(block: CsvBlock, is_kept: np.ndarray) -> CsvBlock:
+    """Return the same with those of its lines alone that are kept, which know their places."""
     places = np.flatnonzero(is_kept) if block.places is None else block.places[is_kept]
     window, raw = keep_lines(block.window, is_kept), block.raw or block.window
     return replace(block, window=window, raw=raw, places=places, told=None, known=None)

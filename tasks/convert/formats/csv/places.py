@@ -51,6 +51,8 @@ class NextPlaces:
     def are_in(self, first: np.ndarray, below: np.ndarray) -> np.ndarray:
         """Return whether one of them is in each range, from one place to before another: only where it is neither the first nor the last place others are looked for."""
         found, sizes = self._is_place.take(first, mode="clip"), below - first
+        if (sizes == 1).all():
+            return np.asarray(found)
         found &= sizes > 0
         others = np.flatnonzero((sizes > 1) & ~found)
         if len(others):
@@ -68,7 +70,8 @@ def follow(following: np.ndarray) -> np.ndarray:
     """
     count = len(following)
     is_met = np.ones(count + 1, dtype=bool)
-    np.less_equal(np.maximum.accumulate(following)[:-1], np.arange(1, count), out=is_met[1:-1])
+    furthest = following if (following[1:] >= following[:-1]).all() else np.maximum.accumulate(following)
+    np.less_equal(furthest[:-1], np.arange(1, count), out=is_met[1:-1])
     met = np.flatnonzero(is_met[:-1])
     for _ in range(_FEW_STEPS):
         reached = following[met]

@@ -80,7 +80,7 @@ class Quoting:
         if not any(mark and mark.encode() in data for mark in (self.quote, self.escape)):
             return data
         comments = np.minimum(comments, len(data) - 1)
-        view, pieces, begin, size = np.frombuffer(data, np.uint8), list[bytes](), 0, _PIECE_BYTES
+        view, pieces, begin, size = np.frombuffer(data, np.uint8), list[memoryview](), 0, _PIECE_BYTES
         while begin < len(view):
             piece = self._mask(view[begin : begin + size])
             if begin + size < len(view):
@@ -96,9 +96,9 @@ class Quoting:
             rewritten = None if piece.is_inside[inner].any() else self._rewrite_piece(piece)
             if rewritten is None:
                 return None
-            pieces.append(rewritten)
+            pieces.append(rewritten.data)
             begin = end
-        return b"".join(pieces)
+        return b"".join(pieces) if self.escape or self.trims else data
 
     def _mask(self, view: np.ndarray) -> _Masked:
         """Return bytes with what escapes, and what is escaped, masked."""
@@ -109,7 +109,7 @@ class Quoting:
         is_quote = masked == ord(self.quote) if self.quote else np.zeros(len(view), dtype=bool)
         return _Masked(view, masked, escapes, is_quote, are_inside(is_quote))
 
-    def _rewrite_piece(self, piece: _Masked) -> bytes | None:
+    def _rewrite_piece(self, piece: _Masked) -> np.ndarray | None:
         """Return whole records as plain CSV; None where a quote is no mark of a field."""
         if piece.is_quote.any():
             quotes = np.flatnonzero(piece.is_quote)
@@ -121,14 +121,13 @@ class Quoting:
                 quotes = np.flatnonzero(piece.is_quote)
             if not are_marks(piece.masked, quotes, self.quote, self.delimiter):
                 return None
-        return self._unescape(piece) if len(piece.escapes) else piece.view.tobytes()
+        return self._unescape(piece) if len(piece.escapes) else piece.view
 
     def _find_escapes(self, view: np.ndarray) -> np.ndarray:
         """Return the places of what escapes a quote, a delimiter or an escape: of several beside each other every other one."""
         found = np.flatnonzero(view[:-1] == ord(self.escape)) if self.escape else _NOWHERE
         found = take_turns(found)
-        escapes: np.ndarray = found[are_of(f"{self.escape}{self.quote}{self.delimiter}".encode(), view[found + 1])]
-        return escapes
+        return np.compress(are_of(f"{self.escape}{self.quote}{self.delimiter}".encode(), view[found + 1]), found)
 
     def _find_kept(self, view: np.ndarray, quotes: np.ndarray) -> np.ndarray | None:
         """Return which bytes are no blanks between quotes and the ends of their fields; None where something else is there."""
@@ -147,7 +146,7 @@ class Quoting:
                 beside = beside + step
         return is_kept
 
-    def _unescape(self, piece: _Masked) -> bytes | None:
+    def _unescape(self, piece: _Masked) -> np.ndarray | None:
         """Return the bytes with what is escaped within quotes, and in fields quoted for it, as plain CSV has it; None where one of these has quotes."""
         view, masked, escapes = piece.view, piece.masked, piece.escapes
         begins = ends = _NOWHERE
@@ -168,8 +167,12 @@ class Quoting:
         written, is_kept = view.copy(), np.ones(len(view), dtype=bool)
         written[escapes[is_doubled]] = ord(self.quote)
         is_kept[escapes[~is_doubled]] = False
+        if is_doubled.all() and not len(begins):
+            return written
         places = np.stack([begins, ends], axis=1).ravel()
-        return put_in(written[is_kept], places - Marks(~is_kept).count_before(places), self.quote.encode())
+        kept = np.compress(is_kept, written)
+        data = put_in(kept, places - Marks(~is_kept).count_before(places), self.quote.encode())
+        return np.frombuffer(data, np.uint8)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.convert.formats.csv.at_once import parse_but_rejects, read_texts_at_once
-from tasks.convert.formats.csv.lines import without_blank_lines, without_lines
+from tasks.convert.formats.csv.lines import take_lines, without_blank_lines
 from tasks.convert.formats.csv.parse import CsvBlock, parse_typed
 from tasks.convert.formats.csv.records import UNDECODABLE, Records, tell_width
 from tasks.convert.formats.csv.second import warn_elsewhere, warn_of_second
@@ -55,7 +55,7 @@ def _parse_but_unclosed(block: CsvBlock, schema: Schema) -> TypedBlock | None:
     records, unclosed = block.records, block.records.unclosed
     is_kept = np.ones(len(records.lines), dtype=bool)
     is_kept[unclosed] = is_kept[blank := records.blank] = False
-    others = without_lines(block, np.flatnonzero(~is_kept))
+    others = take_lines(block, is_kept)
     others = replace(others, is_settled=True, known=records.settle(others.window, is_kept))
     if (found := _parse_at_once(others, schema, had_blank=len(blank) > 0)) is None:
         return None

@@ -23,6 +23,7 @@ _BEGIN = bytes([*_DIGITS, *b"+-., ", *_BEYOND])
 # A number has these alone; a date or a time one of the others among its first bytes.
 _OF_NUMBERS, _OF_DATES = bytes([*_BEGIN, *b"'eE%\""]), b"-/.:"
 _DATE_BYTES = 12
+_ENDS = 2  # bytes of a record that are told by themselves
 
 
 def warn_of_second(block: CsvBlock) -> list[str]:
@@ -64,9 +65,10 @@ def _find_below_blanks(block: CsvBlock, records: RecordSpans) -> np.ndarray:
     marks = f"{block.head.dialect.delimiter}{block.head.dialect.quote}\r".encode()
     may_be = are_of(marks, view[records.starts]) & are_of(marks, view[records.stops - 1])
     blank = np.flatnonzero(may_be & (sizes <= 3 * records.widths))
-    if len(blank):  # two quotes a field, and what ends it
-        near, few = _take_alone(view, records, blank)
-        blank = blank[_count(near, marks, few.starts, few.stops) == sizes[blank]]
+    long = np.flatnonzero(sizes[blank] > _ENDS)  # two quotes a field, and what ends it
+    if len(long):
+        near, few = _take_alone(view, records, blank[long])
+        blank = np.delete(blank, long[_count(near, marks, few.starts, few.stops) != few.stops - few.starts])
     is_below = np.zeros(len(records) + 1, dtype=bool)
     is_below[blank + 1] = True
     is_below[1:-1] |= _has_blank_line(block, records, np.arange(1, len(records)))

@@ -19,6 +19,7 @@ _LINES_JUDGED = 200
 _ALMOST_ALL = 0.9
 _FEW_FIELDS = 3
 _MOST_ASCII = 127
+_NOWHERE = np.empty(0, np.int64)
 _BLANKS = [chr(code) for code in range(ord("\u3000") + 1) if chr(code).isspace()]
 _BLANK_BYTES = "".join(_BLANKS).encode()
 
@@ -65,10 +66,12 @@ def _are_several(
     tall = np.flatnonzero((last > first) & (width > 1))
     if len(tall):
         begins, below = first[tall], last[tall] + 1
-        wide = np.flatnonzero(lines.have_wide(begins + 1, below))
-        if len(wide) and len(wide := wide[lines.have_records(begins[wide] + 1, below[wide])]):
-            fields, junk = lines.count_fields(begins[wide], below[wide])
-            odd = wide[np.flatnonzero((fields != width) | junk)]
+        # Without one that is wide enough none has to be read.
+        is_any_wide = lines.have_wide(begins + 1, below).any()
+        near = np.flatnonzero(lines.have_records(begins + 1, below)) if is_any_wide else _NOWHERE
+        if len(near):
+            fields, junk = lines.count_fields(begins[near], below[near])
+            odd = np.compress((fields != width) | junk, near)
             found[tall[odd]] = may_be_stray(lines, begins[odd], below[odd])
         many = np.flatnonzero(below - begins > MANY_LINES + 1)
         if len(many):

@@ -17,7 +17,7 @@ from tasks.convert.formats.csv.places import (
     put_in,
     take_turns,
 )
-from tasks.convert.formats.csv.quotes import are_of
+from tasks.convert.formats.csv.quotes import are_of, are_paired
 
 _LINE_FEED, _CARRIAGE_RETURN = b"\n\r"
 _LINE_ENDS = b"\r\n"
@@ -58,6 +58,18 @@ class Rewritten:
         """Return whether no quoted field is open behind the last line."""
         text, begins, ends = self._fields
         return not len(begins) or int(ends[len(begins) - 1]) < len(text)
+
+    def is_paired(self, delimiter: str) -> bool:
+        """Return whether each quote of `plain` is of a field, and closed by one that opens none: of lines without `quoted` each is."""
+        view, quote = self.plain.to_numpy(), self.quote.encode()
+        if not quote:
+            return self.is_closed
+        if self.quoted is not None:
+            return self.is_closed and are_paired(view, self.quote, delimiter)
+        if quote not in self.plain:
+            return True
+        before = view[self.plain.rfind(quote) - 1]
+        return self.plain.count(quote[0]) % 2 == 0 and before not in f"{delimiter}\r\n".encode()
 
     def are_apart(self, lines: np.ndarray) -> np.ndarray:
         """Return which of these lines begin in no quoted field, be it that of the one below the last."""
