@@ -15,7 +15,7 @@ import pytest
 from tasks import convert
 from tasks.config import Reading
 from tasks.convert.files.byte_view import BufferPool, ByteView
-from tasks.convert.formats.csv import ends, records, spans, tokens
+from tasks.convert.formats.csv import ends, quoting, records, spans, tokens
 from tasks.convert.formats.csv import format as csv_format
 from tasks.convert.formats.csv import reader as csv_reader
 from tasks.convert.formats.csv.format import Csv
@@ -301,6 +301,8 @@ def count_bytes(monkeypatch: pytest.MonkeyPatch, counts: Counter[str], owner: Mo
         (tokens, "_rewrite_piece", ['"{n},a\\,b,{n}', "{n},a\\,b,{n}"], {"escape": "\\"}, 0.1),
         (tokens, "_rewrite_piece", ['"{n},a",{n}', OPEN, f"{PLAIN}\n# it's"], {"comment": "#"}, 1.3),
         (csv_format, "are_paired", [TWO, f"{TWO},x", f"{TWO},x"], {}, 1.3),
+        (tokens, "are_paired", [TWO, f"{TWO},x\n# it's", f"{TWO},x"], {"comment": "#"}, 0),
+        (quoting, "put_in", ['{n},"a\n\\"b",{n}', '{n},"a\n\\"b",{n},x'], {"escape": "\\"}, 0),
         (LineQuotes, "read", ['"{n},a\\,b,{n}', "{n},a\\,b,{n}", "{n},a\\,b,{n}"], {"escape": "\\"}, 0.01),
         (spans, "find_quoted", [OPEN, PLAIN, f"{PLAIN}\n"], {"skip_blank": False}, 1.3),
         (ByteView, "_find_all", [OPEN, PLAIN, f"{PLAIN}\n"], {"skip_blank": False}, 2),
