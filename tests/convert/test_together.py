@@ -62,6 +62,7 @@ KINDS: dict[str, Callable[[int], bytes]] = {
     "a blank line and a field of two lines": lambda n: encoded(
         with_line(with_line(lines_of(n, ";"), 2, f'{n};2024-02-01;"a\n;b";1.5'), 1 + n % 3, "")
     ),
+    "a line of delimiters alone": lambda n: encoded([*with_line(lines_of(n), 1 + n % 4, ",,,"), ",,,"], end="\r\n"),
     "totals": lambda n: encoded([*lines_of(n), *["Total,,,9.5"] * (n % 3 > 0)], end="\r\n"),
     "totals in Latin-1": lambda n: encoded(
         [*with_line(lines_of(n), 2, f"{n},2024-02-01,é,1.5"), "Total,,,9.5"], "latin-1"
@@ -76,6 +77,7 @@ KINDS: dict[str, Callable[[int], bytes]] = {
 
 LINES = (
     *("semicolons", "decimal commas", "Latin-1", "UTF-8", "a byte order mark", "carriage returns"),
+    "a line of delimiters alone",
     *("a blank line", "blank lines, totals and a reject", "a blank line and a field of two lines"),
     *("no end of the last line", "a reject", "a title", "units", "a quoted field", "all quoted"),
     *(
@@ -365,12 +367,13 @@ def test_what_one_file_has_is_not_told_by_the_others(
     assert told_of(tmp_path, at_once=True, monkeypatch=monkeypatch) == alone
 
 
+@pytest.mark.parametrize("blank", ["", ",,,"])
 def test_the_header_of_another_table_in_one_of_many_files_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blank: str
 ) -> None:
-    """It stands below a blank line, without which a file is joined with others."""
+    """It stands below a blank line, with which a file is joined with others else."""
     for number in range(COUNT):
-        second = ["", "name,kind,word,size", *lines_of(number)[1:]] if number == 5 else [""]
+        second = [blank, "name,kind,word,size", *lines_of(number)[1:]] if number == 5 else [blank]
         (inbox(tmp_path) / f"{number:02d}.csv").write_bytes(encoded([*lines_of(number), *second]))
     alone = told_of(tmp_path, at_once=False, monkeypatch=monkeypatch)
 

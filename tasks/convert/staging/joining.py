@@ -44,7 +44,6 @@ from tasks.convert.staging.members import (
     find_gaps,
     find_head_alike,
     find_own_head,
-    has_record_without_values,
     has_stray_quotes,
     is_told,
     may_begin_with_units,
@@ -56,7 +55,7 @@ from tasks.convert.staging.members import (
     without_totals,
 )
 from tasks.convert.staging.reasons import count_reasons, most_common
-from tasks.convert.staging.record_lines import find_records
+from tasks.convert.staging.record_lines import find_records, has_line_without_values, has_odd_line
 from tasks.convert.staging.unchanged import check_unchanged, content_digest
 from tasks.core.bucket.opened import read_ahead
 from tasks.core.errors import TableError
@@ -209,10 +208,10 @@ def _take_below_header(plain: Mapping[InputFile, tuple[bytes, str]], plan: Conve
         return None, ()
     members = [m for member in members if (m := without_blank_lines(member, head)) is not None]
     known = KnownHead.of(head, header, plan.target.reading)  # with that all rows have its fields, it tells enough
-    are_odd = has_record_without_values(b"".join(m.body for m in members), head)  # of all at once, as none mostly is
+    are_odd = has_line_without_values(b"".join(m.body for m in members), head)  # of all at once, as none mostly is
     found: list[Member | None] = []
     for m in members:
-        if has_stray_quotes(m.body, head) or (are_odd and has_record_without_values(m.body, head)):
+        if has_stray_quotes(m.body, head) or (are_odd and has_odd_line(m.body, head)):
             continue
         text = plain[m.file][0]
         if known is not None and known.tells(m.body) and not may_begin_with_units(m.body, head, plan):
@@ -237,7 +236,7 @@ def _take_below_heads(plain: Mapping[InputFile, tuple[bytes, str]], plan: Conver
         guess = head.guess(suffix_of(file, plan), encoding)
         place = Place(head.lines + 1, head.size)
         member = without_blank_lines(Member.of(file, data[head.size :], encoding, place, guess), head)
-        if member is None or has_record_without_values(member.body, head):
+        if member is None or has_odd_line(member.body, head):
             continue
         if (rows := without_totals(member, head, plan)) is not None:
             alike.setdefault(head.kind, []).append((head, rows))

@@ -17,14 +17,13 @@ from tasks.convert.files.encoding import Transcoder, detect_encoding
 from tasks.convert.formats.csv.header import Head, read_head
 from tasks.convert.formats.csv.known import KnownHead, is_told_whatever_its_widths
 from tasks.convert.formats.csv.quotes import are_paired
-from tasks.convert.formats.csv.together import line_without_values
 from tasks.convert.formats.csv.totals import find_totals, may_end_with_totals
 from tasks.convert.formats.format import Place
 from tasks.convert.formats.registry import format_of
 from tasks.convert.formats.units import may_be_units
 from tasks.convert.schema.blocks import Guess
 from tasks.convert.staging.context import ConversionContext, InputFile
-from tasks.convert.staging.record_lines import Gaps, has_blank_line, take_out_blank
+from tasks.convert.staging.record_lines import Gaps, has_blank_line, has_odd_line, take_out_blank
 from tasks.core.errors import TableError
 
 _MAY_BE_QUOTES = re.compile(rb"(?:^|[,;\t|])'", re.MULTILINE)  # only what a field begins with may be one
@@ -183,7 +182,7 @@ def take_known(file: InputFile, text: bytes, encoding: str, known: KnownHead, pl
     guess = known.guess(title, suffix_of(file, plan), encoding)
     whole = Member.of(file, text[first.byte :], encoding, first, guess, has_own_head=False)
     member = None if has_stray_quotes(whole.body, head) else without_blank_lines(whole, head)
-    if member is None or has_record_without_values(member.body, head) or not known.tells(member.body, title):
+    if member is None or has_odd_line(member.body, head) or not known.tells(member.body, title):
         return None
     if head.units is None and may_begin_with_units(member.body, head, plan):
         return None
@@ -239,16 +238,6 @@ def has_stray_quotes(body: bytes, head: Head) -> bool:
         return False
     view, dialect = np.frombuffer(body, np.uint8), head.dialect
     return not (dialect.quote and are_paired(view, dialect.quote, dialect.delimiter))
-
-
-def has_record_without_values(body: bytes, head: Head) -> bool:
-    """Return whether any line has no value, be it blank."""
-    dialect = head.dialect
-    begins = f"{dialect.delimiter}{dialect.quote} \t\v\f\r\n".encode()
-    may_be_empty = body[:1] in begins or any(
-        b"\n%c" % each in body for each in begins
-    )  # a tenth of what a pattern costs
-    return bool(may_be_empty and line_without_values(dialect.delimiter, dialect.quote).search(body))
 
 
 def may_begin_with_units(body: bytes, head: Head, plan: ConversionContext) -> bool:

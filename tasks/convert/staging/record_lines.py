@@ -13,6 +13,7 @@ import numpy as np
 from tasks.convert.formats.csv.dialect import Dialect
 from tasks.convert.formats.csv.header import Head
 from tasks.convert.formats.csv.quotes import are_inside
+from tasks.convert.formats.csv.together import line_without_values
 from tasks.convert.formats.header import JUDGED_ROWS, find_second
 
 _MOST_DOUBTED = 16  # records of a file, below each of which others are read
@@ -56,6 +57,32 @@ def take_out_blank(body: bytes, head: Head) -> tuple[bytes, Gaps] | None:
         return None
     kept = np.flatnonzero(~is_blank)
     return rows, Gaps(*(np.append(each[kept], each[-1]) for each in above))
+
+
+def has_line_without_values(body: bytes, head: Head) -> bool:
+    """Return whether any line has no value, be it blank."""
+    dialect = head.dialect
+    begins = f"{dialect.delimiter}{dialect.quote} \t\v\f\r\n".encode()
+    may_be_empty = body[:1] in begins or any(
+        b"\n%c" % each in body for each in begins
+    )  # a tenth of what a pattern costs
+    return bool(may_be_empty and line_without_values(dialect.delimiter, dialect.quote).search(body))
+
+
+def has_odd_line(body: bytes, head: Head) -> bool:
+    """Return whether any line has no value, but for delimiters alone, as many as a row has, below which no header of another table may be."""
+    if not has_line_without_values(body, head):
+        return False
+    dialect, fields = head.dialect, len(head.names)
+    if fields < 2 or (dialect.quote and dialect.quote.encode() in body):  # noqa: PLR2004 - as above
+        return True
+    found = [*line_without_values(dialect.delimiter, dialect.quote).finditer(body)]
+    empty = dialect.delimiter.encode() * (fields - 1)
+    if any(line.group().removesuffix(b"\r") != empty for line in found):
+        return True
+    empty_lines, below = {line.start() for line in found}, (line.end() + 1 for line in found)
+    places = [place for place in below if place < len(body) and place not in empty_lines]
+    return _may_have_second(body, places, dialect)
 
 
 def _may_have_second(rows: bytes, places: list[int], dialect: Dialect) -> bool:
