@@ -187,13 +187,13 @@ def test_a_line_that_is_cut_off_is_told(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_what_is_odd_in_some_files_is_told_of_these(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Values of other types, stray quotes, blank lines, the header again: such a file is parsed by itself, the others are not."""
+    """Values of other types, stray quotes, lines of blanks or quotes alone, the header again: such a file is parsed by itself, the others are not."""
     odd = {
         3: encoded(with_line(lines_of(3, ";"), 2, "3;x;y;z")),
         7: encoded(with_line(lines_of(7, ";"), 2, '7;2024-01-01;"b;1.5')),
-        20: encoded(with_line(lines_of(20, ";"), 2, "")),
+        20: encoded(with_line(lines_of(20, ";"), 2, "  ")),
         33: encoded(with_line(lines_of(33, ";"), 2, lines_of(33, ";")[0])),
-        38: encoded(with_line(lines_of(38, ";"), 2, ";;;")),
+        38: encoded(with_line(lines_of(38, ";"), 2, '"";;;')),
         39: encoded(lines_of(39, ";")[:1]),
     }
     for number in range(40):
