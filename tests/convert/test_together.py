@@ -314,6 +314,7 @@ KNOWN: dict[str, Callable[[int], bytes]] = {
     "a title and units": lambda n: encoded([f"Station {n}", *with_line(rows_of(n), 1, ",,,kg")]),
     "semicolons": lambda n: encoded(rows_of(n, ";")),
     "decimal commas": lambda n: encoded(rows_of(n, ";", ",")),
+    "a title and decimal commas": lambda n: encoded([f"Station {n}", "", *rows_of(n, ";", ",")]),
     "a field of two lines": lambda n: encoded(with_line(rows_of(n), 2, f'{n},2024-02-01,"a, b\n""c""",1.5')),
     "totals": lambda n: encoded([*rows_of(n), "Total,,,9.5"]),
     "totals below a title and units": lambda n: encoded(

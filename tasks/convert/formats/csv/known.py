@@ -127,7 +127,21 @@ class KnownHead:
         others, width = [each for each in DELIMITERS if each != self.head.dialect.delimiter], len(self.head.names)
         if not title and width > 1:
             return True
-        return not (title and width < _TOLD_COLUMNS) and not any(each.encode() in body for each in others)
+        if title and width < _TOLD_COLUMNS:
+            return False
+        found = [each for each in others if each.encode() in body]
+        return not found or (found == [","] and bool(title) and self._has_one_decimal(body))
+
+    def _has_one_decimal(self, body: bytes) -> bool:
+        """Return whether all commas are those of decimals in one column, not the first: these divide no record in more than two fields, of which none is a header."""
+        dialect, width = self.head.dialect, len(self.head.names)
+        if (dialect.delimiter, dialect.decimal) != (";", ",") or b'"' in body:
+            return False
+        place = body.count(b";", body.rfind(b"\n", 0, body.find(b",")) + 1, body.find(b","))
+        if not 0 < place < width:
+            return False
+        row = rb"(?:[^;,\r\n]*;){%d}[+-]?\d+,\d{1,2}(?:;[^;,\r\n]*){%d}\r?\n" % (place, width - 1 - place)
+        return re.fullmatch(rb"(?:%b|[^,\r\n]*\r?\n)++" % row, body) is not None
 
     def _tells_quotes(self, body: bytes) -> bool:
         if b'"' not in body:
