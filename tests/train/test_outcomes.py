@@ -429,6 +429,7 @@ def test_what_was_killed_is_done_again(project: Project) -> None:
     assert (len(judged.scored), table.read_bytes()) == (1, written)
     assert sorted(path.name for path in table.parent.iterdir()) == [
         "awaited.json",
+        "lineage.json",
         "predictions",
         "scores.parquet",
         "state.json",
