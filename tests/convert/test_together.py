@@ -368,13 +368,14 @@ def test_what_one_file_has_is_not_told_by_the_others(
     assert told_of(tmp_path, at_once=True, monkeypatch=monkeypatch) == alone
 
 
-@pytest.mark.parametrize("blank", ["", ",,,"])
+@pytest.mark.parametrize(("blank", "last"), [("", []), (",,,", []), ("", ["Total,,,99"])])
 def test_the_header_of_another_table_in_one_of_many_files_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blank: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blank: str, last: list[str]
 ) -> None:
-    """It stands below a blank line, with which a file is joined with others else."""
+    """It stands below a blank line, with which a file is joined with others else, and maybe above a line of totals."""
+    rows = ["1,u,x,y", "2,q,y,z", "3,p,z,z"] if last else lines_of(5)[1:]
     for number in range(COUNT):
-        second = [blank, "name,kind,word,size", *lines_of(number)[1:]] if number == 5 else [blank]
+        second = [blank, "name,kind,word,size", *rows, *last] if number == 5 else [blank]
         (inbox(tmp_path) / f"{number:02d}.csv").write_bytes(encoded([*lines_of(number), *second]))
     alone = told_of(tmp_path, at_once=False, monkeypatch=monkeypatch)
 

@@ -55,7 +55,7 @@ from tasks.convert.staging.members import (
     without_totals,
 )
 from tasks.convert.staging.reasons import count_reasons, most_common
-from tasks.convert.staging.record_lines import find_records, has_line_without_values, has_odd_line
+from tasks.convert.staging.record_lines import find_records, has_line_without_values, has_odd_line, may_have_second
 from tasks.convert.staging.unchanged import check_unchanged, content_digest
 from tasks.core.bucket.opened import read_ahead
 from tasks.core.errors import TableError
@@ -90,11 +90,11 @@ def join_files(
             texts[file] = text
     try:
         found = _join(texts, plan, format_of(files[0].name, plan.target.reading))
+        results = [
+            _write(joined, texts, plan, f"{part}-{place:04d}" if place else part) for place, joined in enumerate(found)
+        ]
     except TableError:  # of which file it is true is told where each is read by itself
-        found = []
-    results = [
-        _write(joined, texts, plan, f"{part}-{place:04d}" if place else part) for place, joined in enumerate(found)
-    ]
+        results = []
     if not results:
         return None, list(files)
     converted = tuple(file for result in results for file in result.files)
@@ -173,6 +173,8 @@ def _join_tables(texts: _Texts, plan: ConversionContext) -> _Joined | None:
     if head is None or not members or plan.target.find_missing(head.names):
         return None
     members = [m for m in (_divide(member, head) for member in members) if m.most_lines <= MANY_LINES]
+    if any(m.gaps is not None for m in members) or has_line_without_values(b"".join(m.body for m in members), head):
+        members = [m for m in members if not may_have_second(m.body, m.gaps, head.dialect)]
     if not members:
         return None
     data = b"".join(member.body for member in members)

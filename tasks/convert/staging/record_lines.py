@@ -41,7 +41,9 @@ def has_blank_line(body: bytes) -> bool:
 
 
 def take_out_blank(body: bytes, head: Head) -> tuple[bytes, Gaps] | None:
-    """Return records without the blank lines between them; None where the header of another table may be below one, which is told where a file is read by itself."""
+    """Return records without the blank lines between them; None where one may be a value."""
+    if len(head.names) < 2:  # noqa: PLR2004 - of one column
+        return None
     view = np.frombuffer(body, np.uint8)
     stops = np.flatnonzero(view == ord("\n")) + 1
     starts = np.append(0, stops[:-1])
@@ -52,9 +54,6 @@ def take_out_blank(body: bytes, head: Head) -> tuple[bytes, Gaps] | None:
         is_blank &= np.isin(np.arange(len(sizes)), records)
     rows = view[np.repeat(~is_blank, sizes)].tobytes()
     above = Gaps(np.cumsum(is_blank, dtype=np.int32), np.cumsum(np.where(is_blank, sizes, 0), dtype=np.int32))
-    below = np.flatnonzero(is_blank[:-1] & ~is_blank[1:]) + 1
-    if len(head.names) < 2 or _may_have_second(rows, (starts - above.bytes)[below].tolist(), head.dialect):  # noqa: PLR2004 - of one column a blank line may be a value
-        return None
     kept = np.flatnonzero(~is_blank)
     return rows, Gaps(*(np.append(each[kept], each[-1]) for each in above))
 
@@ -70,22 +69,32 @@ def has_line_without_values(body: bytes, head: Head) -> bool:
 
 
 def has_odd_line(body: bytes, head: Head) -> bool:
-    """Return whether any line has no value, but for delimiters alone, as many as a row has, below which no header of another table may be."""
+    """Return whether any line has no value, but for delimiters alone, as many as a row has."""
     if not has_line_without_values(body, head):
         return False
     dialect, fields = head.dialect, len(head.names)
-    if fields < 2 or (dialect.quote and dialect.quote.encode() in body):  # noqa: PLR2004 - as above
+    if fields < 2 or (dialect.quote and dialect.quote.encode() in body):  # noqa: PLR2004 - of one column it is a value
         return True
-    found = [*line_without_values(dialect.delimiter, dialect.quote).finditer(body)]
+    found = line_without_values(dialect.delimiter, dialect.quote).finditer(body)
     empty = dialect.delimiter.encode() * (fields - 1)
-    if any(line.group().removesuffix(b"\r") != empty for line in found):
-        return True
-    empty_lines, below = {line.start() for line in found}, (line.end() + 1 for line in found)
-    places = [place for place in below if place < len(body) and place not in empty_lines]
-    return _may_have_second(body, places, dialect)
+    return any(line.group().removesuffix(b"\r") != empty for line in found)
 
 
-def _may_have_second(rows: bytes, places: list[int], dialect: Dialect) -> bool:
+def may_have_second(rows: bytes, gaps: Gaps | None, dialect: Dialect) -> bool:
+    """Return whether the header of another table may be below a blank line that was taken out, or one of delimiters alone: it is told where a file is read by itself.
+
+    The line of totals is none of these `rows`: it would be judged as one of those below the header.
+    """
+    places = set[int]()
+    if gaps is not None:
+        starts = np.append(0, np.flatnonzero(np.frombuffer(rows, np.uint8) == ord("\n"))[:-1] + 1)
+        places.update(starts[np.flatnonzero(np.diff(gaps.lines[: len(starts)], prepend=0))].tolist())
+    found = [*line_without_values(dialect.delimiter, dialect.quote).finditer(rows)]
+    places.update(line.end() + 1 for line in found)
+    return _is_second(rows, sorted(places - {line.start() for line in found} - {len(rows)}), dialect)
+
+
+def _is_second(rows: bytes, places: list[int], dialect: Dialect) -> bool:
     """Return whether any record that begins at one of these places looks like the header of another table."""
     end = re.escape(dialect.delimiter).encode()
     has_number = re.compile(rb'[^"\n]*?(?<![^%b\n])\d+(?:%b|\r?\n)' % (end, end))  # as no header has

@@ -35,6 +35,8 @@ class LinesAlone:
     @cached_property
     def _pieces(self) -> list[LineQuotes]:
         """Return some lines at a time: what is told of them stays in the processor's cache."""
+        if not len(self):
+            return []
         edges, size = np.append(self._starts, len(self._view)), len(self._view)
         cuts = np.unique(np.append(np.searchsorted(self._starts, np.arange(0, size, _PIECE_BYTES)), len(self)))
         bounds = zip(
