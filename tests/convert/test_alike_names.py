@@ -1,4 +1,4 @@
-"""Names of columns that differ by case alone: SQL takes one for the other, so that no table has both."""
+"""Names that no table has beside others: those that differ by case alone, of which SQL takes one for the other, and those of provenance."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tasks.config import QueryLimits
+from tasks.convert.staging.bundle import MANY_FILES
 from tasks.core.errors import ConfigError, TableError, TrainingError
 from tasks.core.sql import opened_tables
 from tasks.core.tables import find_alike
@@ -108,3 +109,12 @@ def test_a_file_to_be_predicted_is_refused(tmp_path: Path, suffix: str) -> None:
 
     with pytest.raises((ConfigError, TableError), match=r"'T' .*and 't' .*differ by case alone"):
         predict_file(tmp_path, path, tmp_path / "out.parquet")
+
+
+@pytest.mark.parametrize("count", [1, MANY_FILES])
+def test_a_column_that_provenance_would_add_is_told_by_its_file(tmp_path: Path, count: int) -> None:
+    """Be it one of many that are joined."""
+    write_files(tmp_path, **{f"f{number:03d}_csv": "_file,a\nx,1\n" for number in range(count)})
+
+    with pytest.raises(TableError, match=r"inbox/f000.csv: has a column _file of its own, which provenance would add"):
+        make_table(tmp_path, files_source(table={"provenance": True}))

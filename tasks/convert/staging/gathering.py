@@ -65,7 +65,10 @@ def gather_files(
 
     def write(each: _Alike) -> None:
         name = f"{part}-{len(parts):04d}.parquet" if parts else f"{part}.parquet"
-        parts.extend(write_block(each.join(), plan, name, each.rows).parts)
+        try:
+            parts.extend(write_block(each.join(), plan, name, each.rows).parts)
+        except TableError as error:  # of their columns, which all of them have
+            raise TableError(f"{next(iter(each.rows))}: {error}") from error
 
     converted: list[ConvertedFile] = []
     with _read_ahead(files, plan):
