@@ -169,6 +169,17 @@ def test_rejects_have_the_column_of_their_reason(tmp_path: Path, columns: list[s
     assert pq.read_table(tmp_path / "r.parquet")["column"].to_pylist() == columns
 
 
+def test_rejects_whose_line_a_format_does_not_know_are_kept(tmp_path: Path) -> None:
+    """One of your own may have none."""
+    records = make_records([2], ["a"]).slice(0, 0)
+    unknown = pa.table([pa.array([3, None], pa.int64()), pa.array(["b", "c"]), pa.nulls(2, pa.int64())], records.schema)
+
+    write_rejects(tmp_path / "r.parquet", "rows", {"inbox/a.own": make_misfits(unknown, "no number")})
+
+    rejects = pq.read_table(tmp_path / "r.parquet").select(["line", "raw"]).to_pylist()
+    assert rejects == [{"line": 3, "raw": "b"}, {"line": None, "raw": "c"}]
+
+
 def test_rejects_have_examples_by_reason(tmp_path: Path) -> None:
     """The most frequent reasons come first, each with three of its rows, cut."""
     records = make_records([*range(2, 7), 9], [*["z" * 200] * 5, HOSTILE], [0] * 6)

@@ -6,6 +6,7 @@ import io
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pyarrow as pa
@@ -108,6 +109,15 @@ def told_of(root: Path, *, at_once: bool, monkeypatch: pytest.MonkeyPatch, **opt
     }
 
 
+def told_alike(root: Path, monkeypatch: pytest.MonkeyPatch, owner: ModuleType, name: str) -> tuple[dict[str, Any], int]:
+    """Return what is told of files, which is the same together as one by one, and how often a function is called for all."""
+    alone = told_of(root, at_once=False, monkeypatch=monkeypatch)
+    counts: Counter[str] = Counter()
+    count_calls(monkeypatch, counts, owner, name)
+    assert told_of(root, at_once=True, monkeypatch=monkeypatch) == alone
+    return alone, counts[name]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_files_of_an_odd_kind_are_read_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     """Each was parsed by itself, in ten times the time of plain ones, and is now as if it had been."""
@@ -148,15 +158,11 @@ def test_files_with_rejects_are_joined(tmp_path: Path, monkeypatch: pytest.Monke
     """Each was parsed by itself, in twenty times the time of those without; what is told of it is the same."""
     for number in range(COUNT):
         (inbox(tmp_path) / f"{number:02d}.{name}").write_bytes(JOINED[name](number))
-    alone = told_of(tmp_path, at_once=False, monkeypatch=monkeypatch)
-    counts: Counter[str] = Counter()
-    count_calls(monkeypatch, counts, gathering, "read_small")
 
-    together = told_of(tmp_path, at_once=True, monkeypatch=monkeypatch)
+    alone, calls = told_alike(tmp_path, monkeypatch, gathering, "read_small")
 
-    assert together == alone
     assert len(alone["rejects"]) >= 1
-    assert counts["read_small"] == (name == "lines.json")  # whose reject is told as it stands
+    assert calls == (name == "lines.json")  # whose reject is told as it stands
 
 
 def test_a_reject_of_several_lines_is_told_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,15 +181,11 @@ def test_a_line_that_is_cut_off_is_told(tmp_path: Path, monkeypatch: pytest.Monk
     for number in range(COUNT):
         data = json_lines(number, '{"id": 5, "na', 3)
         (inbox(tmp_path) / f"{number:02d}.jsonl").write_bytes(data[:-1] if number == 5 else data)
-    alone = told_of(tmp_path, at_once=False, monkeypatch=monkeypatch)
-    counts: Counter[str] = Counter()
-    count_calls(monkeypatch, counts, gathering, "read_small")
 
-    together = told_of(tmp_path, at_once=True, monkeypatch=monkeypatch)
+    alone, calls = told_alike(tmp_path, monkeypatch, gathering, "read_small")
 
-    assert together == alone
-    assert counts["read_small"] == 1
-    assert any("cut off" in warning for warning in together["warnings"])
+    assert calls == 1
+    assert any("cut off" in warning for warning in alone["warnings"])
 
 
 def test_what_is_odd_in_some_files_is_told_of_these(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,14 +200,10 @@ def test_what_is_odd_in_some_files_is_told_of_these(tmp_path: Path, monkeypatch:
     }
     for number in range(40):
         (inbox(tmp_path) / f"{number:02d}.csv").write_bytes(odd.get(number, encoded(lines_of(number, ";"))))
-    alone = told_of(tmp_path, at_once=False, monkeypatch=monkeypatch)
-    counts: Counter[str] = Counter()
-    count_calls(monkeypatch, counts, gathering, "parse_and_release")
 
-    together = told_of(tmp_path, at_once=True, monkeypatch=monkeypatch)
+    _, calls = told_alike(tmp_path, monkeypatch, gathering, "parse_and_release")
 
-    assert together == alone
-    assert len(odd) <= counts["parse_and_release"] <= 20
+    assert len(odd) <= calls <= 20
 
 
 def rejected(root: Path) -> list[tuple[str, int, str]]:
@@ -338,14 +336,10 @@ def test_the_head_of_one_file_tells_those_of_others(tmp_path: Path, monkeypatch:
     """To read the head of each took up to five times as long as all else."""
     for number in range(COUNT):
         (inbox(tmp_path) / f"{number:02d}.csv").write_bytes(KNOWN[kind](number))
-    alone = told_of(tmp_path, at_once=False, monkeypatch=monkeypatch)
-    counts: Counter[str] = Counter()
-    count_calls(monkeypatch, counts, members, "read_head")
 
-    together = told_of(tmp_path, at_once=True, monkeypatch=monkeypatch)
+    _, calls = told_alike(tmp_path, monkeypatch, members, "read_head")
 
-    assert together == alone
-    assert counts["read_head"] <= 2
+    assert calls <= 2
 
 
 @pytest.mark.parametrize(

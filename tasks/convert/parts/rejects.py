@@ -37,7 +37,10 @@ def write_rejects(path: Path, source: str, misfits: Mapping[str, pa.Table]) -> N
     places = np.repeat(np.arange(len(misfits), dtype=np.int32), [len(each) for each in misfits.values()])
     known = {"source": repeat_text(source, len(told)), "file": pa.DictionaryArray.from_arrays(places, [*misfits])}
     columns = [known[field.name] if field.name in known else told[field.name] for field in REJECT_SCHEMA]
-    fields = [field.with_type(each.type) for field, each in zip(REJECT_SCHEMA, columns, strict=True)]
+    fields = [  # a format of one's own may not know the line
+        field.with_type(each.type).with_nullable(field.nullable or each.null_count > 0)
+        for field, each in zip(REJECT_SCHEMA, columns, strict=True)
+    ]
     _write(path, pa.table(columns, pa.schema(fields)))
 
 
