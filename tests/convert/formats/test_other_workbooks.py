@@ -128,6 +128,19 @@ def test_each_has_a_process_but_what_they_import_is_imported_once(tmp_path: Path
     assert not any(map(is_running, began))
 
 
+def test_what_reads_one_does_not_import_pandas(tmp_path: Path) -> None:
+    """Half of the time of its process was that; only a duration is written by it."""
+    (tmp_path / "workbook").write_bytes((WORKBOOKS / "base.xls").read_bytes())
+    code = (
+        "import sys; from pathlib import Path; from tasks.convert.formats.excel.apart import write_sheet; "
+        f"print(write_sheet(Path({str(tmp_path)!r}), 'Sheet2'), 'pandas' in sys.modules)"
+    )
+
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+    assert told == "None False\n"
+
+
 def test_a_reader_does_not_outlive_a_run_that_is_killed(tmp_path: Path) -> None:
     """Nobody waits for what it reads."""
     path = many_rows(tmp_path / "many.ods")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import math
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -23,9 +25,8 @@ from tasks.core.scratch import scratch
 
 _MODULE = "tasks.convert.formats.excel.apart"
 _EACH = f"{_MODULE}:write_sheets"
-_PRELOADED = ("pandas", _MODULE)  # the first array made of values imports pandas
 _MOST_MIB = 4096
-_LIMITS: dict[str, Any] = {"time_s": math.inf, "memory_mb": _MOST_MIB, "preload": _PRELOADED}
+_LIMITS: dict[str, Any] = {"time_s": math.inf, "memory_mb": _MOST_MIB, "preload": (_MODULE,)}
 AHEAD_BYTES = 64 * 1024 * 1024  # of workbooks, and of their sheets, that are known before they are asked for
 _MOST_ENDED = 3  # processes that did not come to their end: of other workbooks each has its own
 _BOOK, _SHEET = "workbook", "sheet.arrow"
@@ -115,6 +116,7 @@ def write_sheet(folder: Path, chosen: str | int | None) -> str | None:
     """Write a sheet of the workbook in a folder beside it, in a process that was forked for it; return why it cannot be read."""
     with Path(os.devnull).open("wb") as nowhere:
         os.dup2(nowhere.fileno(), _STANDARD_ERROR)  # its reader says there what it could not allocate
+    _settle_without_pandas()
     try:
         sheet = _read((folder / _BOOK).read_bytes(), chosen)
     except TableError as error:
@@ -127,6 +129,25 @@ def write_sheet(folder: Path, chosen: str | int | None) -> str | None:
     with pa.OSFile(str(folder / _SHEET), "wb") as file, pa.ipc.new_stream(file, table.schema) as stream:
         stream.write_table(table)
     return None
+
+
+class _NoPandas(MetaPathFinder):
+    """Finds no pandas."""
+
+    def find_spec(self, fullname: str, path: object, target: object = None) -> None:  # noqa: ARG002 - its names
+        """Say that pandas is not there."""
+        if fullname == "pandas":
+            raise ModuleNotFoundError(fullname)
+
+
+def _settle_without_pandas() -> None:
+    """Have Arrow find no pandas, which it asks for once: to import it takes longer than most sheets."""
+    finder = _NoPandas()
+    sys.meta_path.insert(0, finder)
+    try:
+        pa.array([None])
+    finally:
+        sys.meta_path.remove(finder)
 
 
 def _read(data: bytes, chosen: str | int | None) -> Sheet:
