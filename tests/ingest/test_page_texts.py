@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from parsel import Selector
 
 from tasks.core.errors import PermanentSourceError
 from tasks.ingest.scraping.page import check_selectors
@@ -45,6 +46,23 @@ async def test_a_function_or_an_axis_is_xpath(site: Site, column: str) -> None:
     """It need not begin with a slash, a dot or a parenthesis."""
     assert check_selectors(pages(site, "/texts", columns={"value": column})) == []
     assert (await values(site, column))[0] == "ab"
+
+
+async def test_what_matches_is_taken_as_it_is(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An object around each element and text took a third of the reading of a page."""
+    made: list[Any] = []
+    begin = Selector.__init__
+
+    def counted(*arguments: Any, **options: Any) -> None:
+        made.append(options)
+        begin(*arguments, **options)
+
+    monkeypatch.setattr(Selector, "__init__", counted)
+
+    assert (await values(site, "b::text"))[0] == "ab"
+    assert not made
+    assert (await values(site, "./b"))[0] == "<b>ab</b>"
+    assert made  # what writes an element as HTML
 
 
 async def test_a_number_that_is_cut_is_told(site: Site) -> None:

@@ -45,7 +45,7 @@ class PageOutline:
 def outline_page(response: httpx.Response) -> PageOutline | None:
     """Return what a page shows; None where it has neither a table nor elements that repeat."""
     text, _ = decode_page(response.headers.get("Content-Type"), response.content)
-    root = parse_html(text)
+    root = Selector(root=parse_html(text), type="html")
     if has_spans(text):
         try:
             spread_spans(root.root)
@@ -78,7 +78,7 @@ def _outline_table(root: Selector) -> _Found | None:
             cells for cells in map(_cells, rows) if len(cells) == width and all(cell.tag == "th" for cell in cells)
         ]
         headings = named[0] if named else None
-        names = _name_all([inner_text(Selector(root=cell)) if headings else "" for cell in headings or full[0]])
+        names = _name_all([inner_text(cell) if headings else "" for cell in headings or full[0]])
         columns = {name: _cell_selector(number, full) for number, name in enumerate(names, start=1)}
         links = {
             f"{name}_link": f"td:nth-child({number}) a::attr(href)"

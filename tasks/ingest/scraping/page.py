@@ -8,10 +8,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
+from typing import Any
 
 import httpx
 from lxml import etree
-from parsel import Selector
 from w3lib.url import safe_url_string
 
 from tasks.config import PagesSource
@@ -24,10 +24,11 @@ from tasks.ingest.scraping.selectors import (
     find_selector_mistake,
     inner_text,
     is_css_text,
-    is_text_match,
+    is_text,
     parse_html,
     select,
     select_element,
+    text_of,
 )
 from tasks.ingest.scraping.tables import has_spans, spread_spans
 
@@ -67,6 +68,7 @@ Value = str | list[str] | None
 _QUOTED_CHARACTERS = 80
 _ROWS_COMPARED = 16  # of a page: rows of one page are made alike
 _DIGIT = re.compile(r"\d")
+_REFRESH = "//meta[translate(@http-equiv, 'REFSH', 'refsh') = 'refresh']/@content"
 _HEADING = etree.XPath(
     "self::th | ancestor::thead | self::*[.//th and not(.//td[node()])] | self::tr[not(normalize-space()) and not(td/*)]"
 )
@@ -144,7 +146,7 @@ def _read(response: httpx.Response, source: PagesSource, level: int) -> ScrapedP
     root = parse_html(text)
     try:
         if has_spans(text):
-            spread_spans(root.root)
+            spread_spans(root)
     except ValueError as error:
         return ScrapedPage([], Counter(), 0, [], [], [str(error)])
     document = _Document(response.url, root, encoding)
@@ -199,16 +201,16 @@ def reject_line(reason: str, url: str) -> bytes:
 class _Document:
     """A page that is being read; `rejects` says what on it gave nothing."""
 
-    def __init__(self, url: httpx.URL, root: Selector, encoding: str) -> None:
+    def __init__(self, url: httpx.URL, root: Any, encoding: str) -> None:
         self.rejects: list[str] = []
         self._url = url
         self._root = root
         self._encoding = "utf-8" if encoding.startswith("utf") else encoding
 
-    def elements(self, key: str, selector: str) -> Sequence[Selector]:
+    def elements(self, key: str, selector: str) -> Sequence[Any]:
         """Return the elements that a selector matches."""
         matches = self.select(key, self._root, selector)
-        if any(is_text_match(match) for match in matches):
+        if any(map(is_text, matches)):
             raise self._mistake(key, selector, "selects a text, not an element")
         if not matches:
             self.rejects.append(f"{key}: {selector!r} matches nothing on this page{self._refresh()}")
@@ -217,24 +219,24 @@ class _Document:
     def links(self, key: str, selector: str) -> tuple[int, list[httpx.URL]]:
         """Return how many links a selector matches, and the addresses they lead to."""
         matches = self.select(key, self._root, selector)
-        if not all(is_text_match(match) for match in matches):
+        if not all(map(is_text, matches)):
             raise self._mistake(key, selector, "selects an element, not an address; end it in /@href")
         if not matches and key == "links":
             self.rejects.append(f"{key}: {selector!r} matches nothing on this page")
         base = self._base()
-        found = dict.fromkeys(match.get() for match in matches)
+        found = dict.fromkeys(map(text_of, matches))
         return len(matches), [address for link in found for address in self._follow(key, base, link)]
 
-    def first_link(self, key: str, element: Selector, selector: str) -> httpx.URL | None:
+    def first_link(self, key: str, element: Any, selector: str) -> httpx.URL | None:
         """Return the address that the first link leads to that a selector matches in an element."""
         matches = self.select(key, element, selector)
-        if matches and not is_text_match(matches[0]):
+        if matches and not is_text(matches[0]):
             raise self._mistake(key, selector, "selects an element, not an address; end it in /@src")
         return next(
-            (url for match in matches[:1] for url in self._follow(key, self._base(), match.get().strip())), None
+            (url for match in matches[:1] for url in self._follow(key, self._base(), text_of(match).strip())), None
         )
 
-    def select(self, key: str, element: Selector, selector: str) -> Sequence[Selector]:
+    def select(self, key: str, element: Any, selector: str) -> Sequence[Any]:
         """Return what a selector matches in an element."""
         try:
             return select(element, selector)
@@ -243,7 +245,7 @@ class _Document:
 
     def _refresh(self) -> str:
         """Return where the page sends browsers on to."""
-        found = self._root.xpath("//meta[translate(@http-equiv, 'REFSH', 'refsh') = 'refresh']/@content").get("")
+        found = next(iter(select(self._root, _REFRESH)), "")
         return (
             f", which sends browsers on: {quoted(found, _QUOTED_CHARACTERS)}; name that address as start"
             if found
@@ -252,7 +254,7 @@ class _Document:
 
     def _base(self) -> httpx.URL:
         """Return the address that relative links start from."""
-        declared = self._root.css("base::attr(href)").get()
+        declared = next(iter(select(self._root, "base::attr(href)")), None)
         try:
             return (join_link(self._url, declared, self._encoding) if declared else None) or self._url
         except ValueError:
@@ -284,12 +286,13 @@ class _Rows:
         self.shadowed: dict[str, str] = {}
         self._document = document
         self._columns = source.selected
+        self._of_text = [name for name, each in self._columns.items() if not each.all and is_css_text(each.selector)]
         self._pairs = source.pairs
         self._named = {name for name, column in source.columns.items() if column.select or column.expression}
         self._named.update(source.download.columns if source.download is not None else ())
         self._read = 0
 
-    def read(self, element: Selector) -> dict[str, Value] | None:
+    def read(self, element: Any) -> dict[str, Value] | None:
         """Return the row that an element is; None where no column matches in it, as in a row of headings."""
         texts = {name: self._texts(name, column, element) for name, column in self._columns.items()}
         pairs = self._read_pairs(element) if self._pairs is not None else {}
@@ -304,7 +307,7 @@ class _Rows:
             self._compare(element, texts)
         return {name: _value(column, texts[name]) for name, column in self._columns.items()} | pairs
 
-    def _read_pairs(self, element: Selector) -> dict[str, str]:
+    def _read_pairs(self, element: Any) -> dict[str, str]:
         """Return the values beside names in a row, by columns that no other has the name of."""
         assert self._pairs is not None
         found, rejects = read_pairs(self._document.select("pairs", element, self._pairs))
@@ -313,43 +316,41 @@ class _Rows:
         self.shadowed = {name: value for name, value in found.items() if name in self._named} | self.shadowed
         return {name: value for name, value in found.items() if name not in self._named}
 
-    def _skip(self, element: Selector) -> None:
-        if _HEADING(element.root):
+    def _skip(self, element: Any) -> None:
+        if _HEADING(element):
             self.headings += 1
             return
         self.first_skipped = self.first_skipped if self.skipped else inner_text(element)[:_QUOTED_CHARACTERS]
         self.skipped += 1
 
-    def _is_row(self, element: Selector) -> bool:
+    def _is_row(self, element: Any) -> bool:
         """Return whether an element without a text for any column is a row still: it has their elements, or they have defaults."""
         columns = self._columns.values()
         return all(column.default is not None for column in columns) or any(
             select_element(element, column.selector) for column in columns
         )
 
-    def _texts(self, name: str, column: PagesColumn, element: Selector) -> list[str]:
+    def _texts(self, name: str, column: PagesColumn, element: Any) -> list[str]:
         """Return the texts of a column, without those that are blank: all of them, or the first."""
         matches = self._document.select(f"columns.{name}", element, column.selector)
         texts = []
         for match in matches:
-            if text := match.get().strip():
+            if text := text_of(match).strip():
                 texts.append(text)
                 if not column.all:
                     break
         return texts
 
-    def _compare(self, element: Selector, texts: dict[str, list[str]]) -> None:
+    def _compare(self, element: Any, texts: dict[str, list[str]]) -> None:
         """Note what `::text` leaves out of a number: 1<sup>99</sup> is not 1."""
-        for name, column in self._columns.items():
-            if column.all or name in self.cut or not texts[name] or not is_css_text(column.selector):
+        for name in self._of_text:
+            if name in self.cut or not texts[name] or not _DIGIT.search(texts[name][0]):
                 continue
-            taken = " ".join(texts[name][0].split())
-            if not _DIGIT.search(taken):
-                continue
-            whole = next((inner_text(match) for match in select_element(element, column.selector)), "")
+            taken, selector = " ".join(texts[name][0].split()), self._columns[name].selector
+            whole = next(map(inner_text, select_element(element, selector)), "")
             if _DIGIT.search(whole.removeprefix(taken)) and whole.startswith(taken):
                 self.cut[name] = (
-                    f"columns.{name}: {column.selector!r} takes {taken!r:.{_QUOTED_CHARACTERS}} of "
+                    f"columns.{name}: {selector!r} takes {taken!r:.{_QUOTED_CHARACTERS}} of "
                     f"{whole!r:.{_QUOTED_CHARACTERS}}"
                 )
 

@@ -6,8 +6,6 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from parsel import Selector
-
 from tasks.ingest.http.redaction import quoted
 from tasks.ingest.scraping.selectors import inner_text
 
@@ -30,11 +28,11 @@ def plain_name(text: str) -> str:
     return _NO_WORD.sub("_", text.lower()).strip("_")
 
 
-def read_pairs(elements: Sequence[Selector]) -> Pairs:
+def read_pairs(elements: Sequence[Any]) -> Pairs:
     """Return the pairs that some elements hold: each a dl, a dt, a table, its body, or a row; a name's values are joined by `; `."""
     found: dict[str, list[str]] = {}
     rejects: list[str] = []
-    holders = dict.fromkeys(holder for element in elements for holder in _holders_in(element.root))
+    holders = dict.fromkeys(holder for element in elements for holder in _holders_in(element))
     for texts in (texts for holder in holders for texts in _read(holder)):
         if len(texts) % 2 or not all(map(plain_name, texts[::2])):
             if any(texts):
@@ -88,4 +86,4 @@ def _read_row(row: Any) -> Iterator[list[str]]:
 
 
 def _text(element: Any) -> str:
-    return inner_text(Selector(root=element))
+    return inner_text(element)

@@ -35,8 +35,8 @@ _NOT_SHOWN = re.compile(r"display\s*:\s*none", re.IGNORECASE)
 _PARSER: Any = partial(lxml.html.HTMLParser, remove_comments=True, remove_pis=True)
 
 
-def select(element: Selector, selector: str) -> Sequence[Selector]:
-    """Return what a selector matches in a document or an element.
+def select(element: Any, selector: str) -> Sequence[Any]:
+    """Return what a selector matches in an element: elements, texts, or a number or a truth of XPath.
 
     Raises:
         ValueError: the selector is an XPath that has no value here.
@@ -44,17 +44,15 @@ def select(element: Selector, selector: str) -> Sequence[Selector]:
     """
     query, is_inner = _translate(selector)
     evaluate = _compile(query)
-    if evaluate is None or not isinstance(element.root, etree._Element):  # noqa: SLF001 - the only name of its type
-        matches: Sequence[Selector] = element.xpath(query)
+    if evaluate is None:
+        matches = [match.root for match in Selector(root=element, type="html").xpath(query)]
     else:
         try:
-            found = evaluate(element.root)
+            found = evaluate(element)
         except etree.XPathError as error:
             raise ValueError(f"XPath error: {error} in {query}") from error
-        matches = [Selector(root=each, type="html") for each in (found if isinstance(found, list) else [found])]
-    if not is_inner:
-        return matches
-    return [match if is_text_match(match) else Selector(root=inner_text(match), type="text") for match in matches]
+        matches = found if isinstance(found, list) else [found]
+    return [match if is_text(match) else inner_text(match) for match in matches] if is_inner else matches
 
 
 @cache
@@ -84,7 +82,7 @@ def _translate(selector: str) -> tuple[str, bool]:
     return css2xpath(selector[: inner.start()]) if inner.start() else ".", True
 
 
-def select_element(element: Selector, selector: str) -> Sequence[Selector]:
+def select_element(element: Any, selector: str) -> Sequence[Any]:
     """Return the elements whose text a selector takes, also where they have none; of other selectors what they match."""
     of_element = _of_element(selector)
     return select(element, of_element) if of_element.strip(". ") else []
@@ -95,19 +93,25 @@ def _of_element(selector: str) -> str:
     return _OF_TEXT_NODE.sub("", selector)
 
 
-def parse_html(text: str) -> Selector:
-    """Return the document of a page, without its comments; without its type a page that is JSON would not be read as HTML."""
-    return Selector(root=create_root_node(text, _PARSER), type="html")
+def parse_html(text: str) -> Any:
+    """Return the root element of a page, without its comments, be the text HTML or not."""
+    return create_root_node(text, _PARSER)
 
 
-def is_text_match(match: Selector) -> bool:
+def is_text(match: Any) -> bool:
     """Return whether a match is a text (or a number), not an element."""
-    return isinstance(match.root, str | float | bool)
+    return isinstance(match, str | float | bool)
 
 
-def inner_text(element: Selector) -> str:
+def text_of(match: Any) -> str:
+    """Return a match as a text: an element as HTML."""
+    return match if isinstance(match, str) else str(Selector(root=match, type="html").get())
+
+
+def inner_text(element: Any) -> str:
     """Return the whole text of an element as a browser shows it: without what is hidden, each run of spaces as one."""
-    return " ".join("".join(_texts(element.root)).split())
+    texts = _texts(element) if len(element) else [element.text or ""]
+    return " ".join("".join(texts).split())
 
 
 def is_xpath(selector: str) -> bool:
@@ -130,7 +134,7 @@ def find_selector_mistake(selector: str, *, of_text: bool) -> str | None:
     text = _CSS_TEXT.search(selector) or (is_xpath(selector) and _XPATH_TEXT.search(selector))
     if of_text and not text and not is_xpath(selector):
         return f"{selector!r} selects an element, not a text; end it in ::text, ::inner-text or ::attr(name)"
-    if not of_text and (text or any(is_text_match(match) for match in matches)):
+    if not of_text and (text or any(map(is_text, matches))):
         return f"{selector!r} selects a text, not an element; end it in the element that is a row"
     return None
 
