@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
+from functools import lru_cache
 from itertools import pairwise
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -38,6 +39,7 @@ _KEYS = frozenset({"access", "api", "app", "client", "consumer", "private", "sub
 """Words beside which a key proves who asks."""
 _BESIDE_KEYS = frozenset({"key", "secret", "token", "tokens"})
 _LONG = 16
+_NAMES_KEPT = 1024  # of parameters: the addresses of a crawl have the same in each
 _CLOSING = ":,.)"  # of the sentence that an address stands in
 
 _SIGNED_BY = ("x-amz-signature", "x-goog-signature", "signature", "sig")
@@ -77,12 +79,19 @@ def has_secret(text: str) -> bool:
 
 def is_secret(name: str, value: str | None = None) -> bool:
     """Return whether a parameter, header or variable of this name proves who asks; without a `value` it may well."""
+    told = _tell_by_name(name)
+    return (value is None or _looks_random(value)) if told is None else told
+
+
+@lru_cache(_NAMES_KEPT)
+def _tell_by_name(name: str) -> bool | None:
+    """Return whether what has this name proves who asks; None where its value tells."""
     found = _words_of(name)
     if any(_ends_in_secret(word) for word in found):
         return not (found & {"token", "tokens"} and found & _OF_PAGES)
     if "key" in found and found & _KEYS:
         return True
-    return bool(found & _PERHAPS) and (value is None or _looks_random(value))
+    return None if found & _PERHAPS else False
 
 
 def is_certain_secret(name: str, value: str) -> bool:

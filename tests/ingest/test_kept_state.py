@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 
 from tasks.config import ApiSource, PagesSource
+from tasks.core import redaction
 from tasks.ingest.http.redaction import Redactor
 from tasks.ingest.landing.resumption import keep_state, read_state
+from tasks.ingest.scraping.frontier import CrawlState, CrawlTarget
+from tasks.ingest.scraping.selector_stats import SelectorStats
 
 API = {"url": "http://127.0.0.1/items"}
 PAGE = ApiSource.model_validate(API | {"pagination": {"kind": "page", "param": "page"}})
@@ -62,3 +65,22 @@ def test_a_state_is_of_its_own_kind_of_pages(source: ApiSource | PagesSource, te
 def test_a_crawl_goes_on_from_a_page_that_is_left(change: dict[str, Any]) -> None:
     """A state without one, or of another shape, is none."""
     assert read_state(CRAWL, json.loads(KEPT[-1][1]) | change) is None
+
+
+def test_the_name_of_a_parameter_is_judged_once_however_many_addresses_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A crawl's state has all of its addresses, and is kept every second: to judge each was a seventh of a crawl."""
+    judged: list[str] = []
+    words_of = redaction._words_of
+
+    def counted(name: str) -> set[str]:
+        judged.append(name)
+        return words_of(name)
+
+    monkeypatch.setattr(redaction, "_words_of", counted)
+    pages = [CrawlTarget(f"http://127.0.0.1/?shelf={n}&a_place={n}", 0, 0) for n in range(500)]
+    state = CrawlState(pages, 1, SelectorStats(), [])
+
+    kept = keep_state(state, CRAWL, Redactor())
+
+    assert len(kept["pages"]) == len(pages)
+    assert sorted(judged) in ([], ["a_place", "shelf"])  # none where another test has them
