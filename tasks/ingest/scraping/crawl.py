@@ -6,8 +6,10 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import httpx
@@ -114,6 +116,7 @@ class _Visitor:
         self._fetch = fetch
         self._robots = robots
         self._landed, self._downloads, self._browsers = beside
+        self._reader = ThreadPoolExecutor(1)
         self._room = BodyRoom(source.requests.max_in_flight_bytes)
         self._running: deque[asyncio.Task[CrawlResult] | None] = deque()
         """Of the frontier's next pages, in order; None for one that need not be fetched."""
@@ -137,6 +140,7 @@ class _Visitor:
     async def aclose(self) -> None:
         """End what is under way."""
         await _end(self._running)
+        self._reader.shutdown(wait=False, cancel_futures=True)
 
     async def _visit(self, spot: CrawlTarget) -> CrawlResult:
         """Fetch and read a page."""
@@ -157,15 +161,16 @@ class _Visitor:
         address = page_address(response.url)
         if not self._hosts.allow(address):
             return _led_away(spot.url, address.netloc.decode("ascii"))
-        if spot.level == LISTING:
-            page = await asyncio.to_thread(read_listing, response, self._source)
-        else:
-            page = await asyncio.to_thread(read_page, response, self._source, spot.level)
-        page = self._within_hosts(page)
+        page = self._within_hosts(await self._read(response, spot.level))
         if self._downloads is not None and page.files:
             lines, rejects = await self._downloads.add_to(page.lines, page.files, self._bring)
             page = replace(page, lines=lines, rejects=[*page.rejects, *rejects])
         return CrawlResult(str(address), page, asked_at=asked_at)
+
+    async def _read(self, response: httpx.Response, level: int) -> ScrapedPage:
+        """Return what a page gives, read in the thread that reads all of them: several would take the interpreter's lock from each other at each selector."""
+        read = read_listing if level == LISTING else partial(read_page, level=level)
+        return await asyncio.get_running_loop().run_in_executor(self._reader, read, response, self._source)
 
     async def _open(self, spot: CrawlTarget, url: httpx.URL, *, is_needed: bool) -> httpx.Response | CrawlResult:
         """Return the answer of a page, or why it has none; one that `is_needed` has to have one."""
