@@ -16,7 +16,7 @@ from tasks.convert.formats.csv import format as csv_format
 from tasks.convert.formats.csv import parse, quotes, quoting, second, spans
 from tasks.convert.formats.csv.records import UNCLOSED
 from tasks.convert.parts.rejects import write_rejects
-from tasks.convert.schema import values
+from tasks.convert.schema import inference
 from tasks.convert.staging import block
 from tasks.convert.staging import file as staging
 from tests.convert.conftest import NO_LIMIT, files_source, make_table, read_rejects, read_rows
@@ -185,7 +185,7 @@ def test_no_column_is_inferred_for_padded_numbers_in_another_nor_for_one_of_plai
 ) -> None:
     """Only the columns with zeros and blanks before numbers are; of the first rows those of texts beside, also in a thousand columns."""
     counts: Counter[str] = Counter()
-    count_calls(monkeypatch, counts, values, "infer_type")
+    count_calls(monkeypatch, counts, inference, "infer_type")
     texts = sum(not text.lstrip("-").isdigit() for text in flights.lines[0].split(","))
     rows = [f'{line},"{n:08d}"," {n}.5"' for n, line in enumerate(flights.lines)]
     (inbox(tmp_path) / "a.csv").write_text("\n".join([f"{flights.header},code,price", *rows, ""]))
@@ -315,7 +315,7 @@ def test_no_type_is_told_by_more_than_the_first_records_where_carriage_returns_a
 ) -> None:
     """Be there line feeds within quotes or not: all of a block took as long as the rest."""
     seen: list[int] = []
-    infer = values.infer_columns
+    infer = inference.infer_columns
 
     def counted(table: pa.Table, decimal: str) -> Any:
         seen.append(len(table))

@@ -20,8 +20,8 @@ from tasks.convert.formats.json.names import SAMPLE_BYTES
 from tasks.convert.formats.json.shape import Beyond, Shape
 from tasks.convert.formats.json.table import SAMPLE_LINES
 from tasks.convert.parts.part import rewrite_part
+from tasks.convert.schema.inference import infer_type
 from tasks.convert.schema.types import TypeName
-from tasks.convert.schema.values import infer_type
 from tasks.convert.staging import file
 from tasks.convert.staging.context import ColumnOrder
 from tasks.convert.table import commit

@@ -23,7 +23,7 @@ from openpyxl.utils.datetime import from_excel
 
 from tasks.config import Column
 from tasks.convert.formats.excel import doubts
-from tasks.convert.schema import affixes, alike, moments, types, values
+from tasks.convert.schema import affixes, alike, inference, moments, types, values
 from tasks.convert.schema.cleaning import clean
 from tasks.convert.schema.narrowing import narrow_types
 from tasks.convert.schema.values import cast_texts, tell_unfit
@@ -304,13 +304,13 @@ def test_days_before_1900_are_told_many_at_once() -> None:
 def test_what_a_column_of_plain_numbers_is_is_not_told_of_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a sheet of many columns, all are judged at once but those of texts."""
     judged: list[pa.ChunkedArray] = []
-    infer_type = values.infer_type
+    infer_type = inference.infer_type
 
     def counted(texts: pa.ChunkedArray) -> types.TypeName:
         judged.append(texts)
         return infer_type(texts)
 
-    monkeypatch.setattr(values, "infer_type", counted)
+    monkeypatch.setattr(inference, "infer_type", counted)
     with xlsxwriter.Workbook(inbox(tmp_path) / "a.xlsx") as book:
         sheet = book.add_worksheet()
         sheet.write_row(0, 0, [f"c{n}" for n in range(FEW)])

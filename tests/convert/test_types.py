@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from tasks.config import Column
 from tasks.config.columns import ColumnType
+from tasks.convert.schema.inference import declared_type, infer_type
 from tasks.convert.schema.types import ARROW_TYPES, TypeName, widen, widen_table
-from tasks.convert.schema.values import cast_texts, declared_type, infer_type
+from tasks.convert.schema.values import cast_texts
 from tests.convert.conftest import PROPERTY, texts_of
 
 TYPE_NAMES: tuple[TypeName, ...] = tuple(ARROW_TYPES)

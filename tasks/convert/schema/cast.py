@@ -13,17 +13,12 @@ from tasks.convert.schema.alike import cast_alike
 from tasks.convert.schema.blocks import RawBlock, Schema, TypedBlock
 from tasks.convert.schema.cleaning import Cleaned, clean, tell_unclean
 from tasks.convert.schema.expressions import find_made, find_read, make_column
+from tasks.convert.schema.inference import declared_type, infer_column
 from tasks.convert.schema.misfits import join_misfits, join_texts, make_misfits, repeat_text
 from tasks.convert.schema.narrowing import is_narrowest, narrow_types
 from tasks.convert.schema.points import find_points
 from tasks.convert.schema.types import TypeName, Types
-from tasks.convert.schema.values import (
-    cast_texts,
-    declared_type,
-    infer_column,
-    take_out,
-    tell_unfit,
-)
+from tasks.convert.schema.values import cast_texts, take_out, tell_unfit
 from tasks.core.errors import TableError
 
 _NOWHERE = np.empty(0, np.int64)

@@ -9,8 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.config import Column
+from tasks.convert.schema.inference import declared_type
 from tasks.convert.schema.types import ARROW_TYPES, TypeName, Types, arrow_type, name_decimal
-from tasks.convert.schema.values import cast_texts, declared_type, tell_unfit
+from tasks.convert.schema.values import cast_texts, tell_unfit
 from tasks.core.errors import QueryError, TableError
 from tasks.core.suggestions import did_you_mean
 

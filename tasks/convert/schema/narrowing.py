@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.config import Column
+from tasks.convert.schema.inference import infer_column, infer_type, pattern_of_typed
 from tasks.convert.schema.types import EXACT_IN_FLOAT, TypeName, Types
-from tasks.convert.schema.values import infer_column, infer_type, pattern_of_typed
 
 
 def narrow_types(

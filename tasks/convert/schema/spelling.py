@@ -14,10 +14,11 @@ import pyarrow as pa
 
 from tasks.config import Column
 from tasks.convert.schema.cleaning import clean
+from tasks.convert.schema.inference import declared_type
 from tasks.convert.schema.notation import AMOUNT, DATE_FORMATS, WORDS, is_known_unit
 from tasks.convert.schema.shapes import Shape
 from tasks.convert.schema.types import NULL_TEXTS
-from tasks.convert.schema.values import cast_texts, declared_type, take_out
+from tasks.convert.schema.values import cast_texts, take_out
 
 Kind = Literal["numbers", "dates", "truths"]
 

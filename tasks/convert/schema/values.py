@@ -1,4 +1,4 @@
-"""The values of a column: which type they have of their own, and each of them cast, or found not to fit."""
+"""The values of a column: each of them cast to its type, or found not to fit."""
 
 from __future__ import annotations
 
@@ -16,25 +16,15 @@ from tasks.config import Column
 from tasks.convert.schema.grammar import pattern_of
 from tasks.convert.schema.misfits import show
 from tasks.convert.schema.plain import as_plain
-from tasks.convert.schema.types import ARROW_TYPES, BOOL_TEXTS, NULL_TEXTS, TypeName, arrow_type
+from tasks.convert.schema.types import ARROW_TYPES, NULL_TEXTS, TypeName, arrow_type
 from tasks.convert.schema.utf8 import bytes_of
 from tasks.convert.schema.written import cast_to_texts
 from tasks.core.tables import is_decimal
 
-# 007, 0x10 and +4930123456 are names that look like numbers: as such they would not come back as they were.
-_NOT_A_NUMBER = r"^(\+?0[0-9xX]|\+\d+$)"
-_LONG = 16
-_LONG_NUMBER = r"^[+-]?\d{16,}$"  # as a float it would not come back either
-_INFINITE = r"(?i)^[+-]?inf"
-_HAS_ZONE = r"(Z|\d{2}:\d{2}.*[+-]\d{2}(:?\d{2})?)$"
-_POINT_NUMBER = r"^\s*[+-]?\d*\.\d+\s*$"
-_COMMA_NUMBER = r"^\s*[+-]?\d*(,\d+)?([eE][+-]?\d+)?\s*$"
+LONG = 16  # digits, which are more than a float tells
 _NUMBER = re.compile(r"(?P<sign>[+-]?)(?P<whole>0|[1-9]\d*)([.,](?P<decimals>\d+))?")
 _GROUPED = 3  # digits after a comma may be thousands
-_PLAIN_INT = r"^-?(0|[1-9]\d{0,17})$"
-_PLAIN_NUMBER = r"^-?(0|[1-9]\d{0,14}|(0|[1-9]\d{0,6})\.\d{1,7})$"
-_INFERRED: tuple[TypeName, ...] = ("bool", "int", "float", "date", "timestamp_utc", "timestamp")
-_FEW_VALUES, _FIRST_VALUES = 8, 100
+FIRST_VALUES = 100  # of a column, tried before all of them: a cast that fails costs as much as all that do not
 _FEW_REASONS = 1_000  # are told once each, to the file of rejects: a dictionary of many is large in each slice
 _TELLING_VALUES, _ALIKE = 4_000, 2  # of so many values, where more than one in two differ all are tried as they stand
 
@@ -67,19 +57,8 @@ _EXACT_CASTS = (
 _SAID: Mapping[TypeName, str] = {"int": "an int", "long": "an int", "timestamp_utc": "a timestamp"}
 _BLANK = r"[\t-\r\x1c- \x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}]"  # to Python
 _FINER = rf":\p{{Nd}}{{2}}\.\p{{Nd}}{{6}}0*[1-9]\p{{Nd}}*{_BLANK}*(Z|[+-]\p{{Nd}}{{2}}(:?\p{{Nd}}{{2}})?)?{_BLANK}*$"
-_FIRST_TEXTS = 20
 _NOWHERE = np.empty(0, np.int64)
 _NOT_OF_NUMBERS = ~np.isin(np.arange(256), list(b"+-.0123456789"))  # what begins no whole number, however it is written
-_WORDS = "|".join(map(re.escape, ["true", "false", *NULL_TEXTS]))
-
-
-def pattern_of_typed(points: str) -> str:
-    """Return the pattern of how every number, time, truth or null begins, with one of these `points`: one text that does not is proof of a column of texts."""
-    return rf"(?i)^\s*([+-]?[\d{points}]|[+-]?(inf|nan)|({_WORDS})\s*$)"
-
-
-# Where blanks are given back, each of many is a place to begin at once more.
-MAY_BE_TYPED = re.compile(pattern_of_typed(".").replace(r"\s*", r"\s*+"))
 
 
 @dataclass(frozen=True)
@@ -88,90 +67,6 @@ class Cast:
 
     values: pa.Array | pa.ChunkedArray
     misfits: np.ndarray
-
-
-def infer_column(texts: pa.ChunkedArray, decimal: str) -> tuple[pa.ChunkedArray, TypeName]:
-    """Return a column's texts, with decimal points where these are numbers with commas, and the narrowest type that each of them has."""
-    if decimal != ",":
-        return texts, infer_type(texts)
-    if pc.any(pc.match_substring_regex(texts, _POINT_NUMBER)).as_py():  # 1.234 is no number beside commas
-        return texts, "string"
-    numbers = pc.all(
-        pc.match_substring_regex(pc.if_else(pc.is_in(texts, _null_texts()), None, texts), _COMMA_NUMBER)
-    ).as_py()
-    points = pc.replace_substring(texts, ",", ".") if numbers else texts
-    return points, infer_type(points)
-
-
-def infer_columns(table: pa.Table, decimal: str) -> dict[str, TypeName]:
-    """Return the narrowest type of each column of texts: of numbers written plainly, as most are, told of all columns at once, which are of few rows."""
-    told: dict[str, TypeName] = {}
-    if decimal == "." and table.num_rows:
-        texts = pa.concat_arrays([chunk for column in table.columns for chunk in column.chunks])
-        found = [pc.match_substring_regex(texts, pattern).fill_null(True) for pattern in (_PLAIN_NUMBER, _PLAIN_INT)]
-        shape = (table.num_columns, table.num_rows)
-        numbers, ints = (each.to_numpy(zero_copy_only=False).reshape(shape).all(axis=1) for each in found)
-        for name, column, is_number, is_int in zip(table.column_names, table.columns, numbers, ints, strict=True):
-            if (is_number or is_int) and column.null_count < len(column):
-                told[name] = "int" if is_int else "float"
-    return {name: told.get(name) or infer_column(table[name], decimal)[1] for name in table.column_names}
-
-
-def infer_type(texts: pa.ChunkedArray) -> TypeName:
-    """Return the narrowest type that every text of a column has; `null` where all are null."""
-    if _are_words(texts):
-        return "string"
-    values = _without_nulls(texts)
-    if values.null_count == len(values):
-        return "null"
-    if _has_padded(values):
-        return "string"
-    # A cast that fails costs ten times one that succeeds, for each value: the first few rule out most types cheaply.
-    first = values.slice(0, _FIRST_VALUES)
-    tried = [first.drop_null().slice(0, _FEW_VALUES), first, values]
-    name: TypeName = next((name for name in _INFERRED if all(_fits(some, name) for some in tried)), "string")
-    return "string" if name == "float" and _loses_digits(values) else name
-
-
-def _are_words(texts: pa.ChunkedArray) -> bool:
-    """Return whether one of the first texts of a column is none of another type."""
-    first = texts.slice(0, _FIRST_TEXTS).to_pylist()
-    return any(text is not None and not MAY_BE_TYPED.match(text) for text in first)
-
-
-def _has_padded(values: pa.ChunkedArray) -> bool:
-    """Return whether a text is a number with a zero, or a plus, before its digits."""
-    padded = pc.or_(pc.starts_with(values, "0"), pc.starts_with(values, "+"))  # a tenth of what a pattern costs
-    if not pc.any(padded).as_py():
-        return False
-    return bool(pc.any(pc.match_substring_regex(values.filter(padded), _NOT_A_NUMBER)).as_py())
-
-
-def _loses_digits(values: pa.ChunkedArray) -> bool:
-    """Return whether a text that a float would hold has more digits, or is greater, than a float can tell."""
-    long = pc.greater_equal(pc.binary_length(values), _LONG)
-    if pc.any(long).as_py() and pc.any(pc.match_substring_regex(values.filter(long), _LONG_NUMBER)).as_py():
-        return True
-    infinite = pc.is_inf(pc.cast(values, pa.float64()))
-    if not pc.any(infinite).as_py():
-        return False
-    return not pc.all(pc.match_substring_regex(values.filter(infinite), _INFINITE)).as_py()
-
-
-def declared_type(texts: pa.ChunkedArray, declared: Column) -> TypeName:
-    """Return the type that a declared column has in a file: a timestamp is in UTC where its texts tell a zone."""
-    if declared.type is None:
-        return infer_type(take_out(texts, declared.nulls))
-    if declared.type != "timestamp":
-        return declared.type
-    if declared.format is not None:
-        return "timestamp_utc" if "%z" in declared.format else "timestamp"
-    if pa.types.is_timestamp(texts.type):
-        return "timestamp_utc" if texts.type.tz else "timestamp"
-    if not pa.types.is_string(texts.type):
-        return "timestamp"
-    zoned = pc.any(pc.match_substring_regex(_without_nulls(texts), _HAS_ZONE)).as_py()
-    return "timestamp_utc" if zoned else "timestamp"
 
 
 def cast_texts(texts: pa.ChunkedArray, name: TypeName, declared: Column | None = None) -> Cast:
@@ -185,7 +80,7 @@ def cast_texts(texts: pa.ChunkedArray, name: TypeName, declared: Column | None =
         return _cast_typed(texts, name, kind, declared)
     if name == "string":
         return Cast(texts, _NOWHERE)
-    values = _without_nulls(texts)
+    values = without_nulls(texts)
     if name == "null":
         return Cast(pa.nulls(len(texts)), _places(values.is_valid()))
     if declared is not None:
@@ -195,15 +90,15 @@ def cast_texts(texts: pa.ChunkedArray, name: TypeName, declared: Column | None =
 
 def cast_whole(texts: pa.ChunkedArray, name: TypeName) -> pa.ChunkedArray | None:
     """Return a column of texts as values of a type; None where one may be none: that a cast fails costs as much as all that do not."""
-    values = _without_nulls(texts)
+    values = without_nulls(texts)
     kind = arrow_type(name)
-    return None if _cast_whole(values[:_FIRST_VALUES], name, kind) is None else _cast_whole(values, name, kind)
+    return None if _cast_whole(values[:FIRST_VALUES], name, kind) is None else _cast_whole(values, name, kind)
 
 
 def tell_unfit(values: pa.ChunkedArray, kind: TypeName) -> pa.Array:
     """Return why values are none of a type."""
     texts = (values if pa.types.is_string(values.type) else cast_to_texts(values)).combine_chunks()
-    if len(texts) > _FIRST_VALUES and _are_alike(texts):  # each different one is told once
+    if len(texts) > FIRST_VALUES and _are_alike(texts):  # each different one is told once
         encoded = texts.dictionary_encode()
         told = tell_unfit(pa.chunked_array([encoded.dictionary]), kind)
         are_few = len(told) <= _FEW_REASONS
@@ -251,7 +146,7 @@ def _pattern_of(text: str) -> str:
 
 def _cast_strings(values: pa.ChunkedArray, name: TypeName, kind: pa.DataType) -> Cast:
     """Return texts as values: at once where all fit, else each different text once, if many are alike."""
-    for texts in (values[:_FIRST_VALUES], values):  # that one fails costs as much as all that do
+    for texts in (values[:FIRST_VALUES], values):  # that one fails costs as much as all that do
         cast = _cast_whole(texts, name, kind)
         if cast is None:
             break
@@ -261,7 +156,7 @@ def _cast_strings(values: pa.ChunkedArray, name: TypeName, kind: pa.DataType) ->
     if name not in ("int", "long"):
         return _cast_alike(texts, name, kind)
     # Digits alone are told in a tenth of the time of a pattern.
-    is_plain = pc.and_(pc.ascii_is_decimal(texts), pc.less(pc.binary_length(texts), _LONG)).fill_null(False)
+    is_plain = pc.and_(pc.ascii_is_decimal(texts), pc.less(pc.binary_length(texts), LONG)).fill_null(False)
     is_word = _are_begun(texts, _NOT_OF_NUMBERS) & texts.is_valid().to_numpy(zero_copy_only=False)
     others = pc.and_not(pc.invert(is_plain), pa.array(is_word))
     cast, numbers = _cast_alike(texts.filter(others), name, kind), pc.cast(pc.if_else(is_plain, texts, None), kind)
@@ -386,27 +281,18 @@ def _cast_typed(values: pa.ChunkedArray, name: TypeName, kind: pa.DataType, decl
 
 
 @cache
-def _null_texts() -> pa.Array:
+def null_texts() -> pa.Array:
+    """Return the texts that mean null in each column."""
     return pa.array(NULL_TEXTS)  # when first needed: the first array made of Python's values imports pandas
 
 
-def _without_nulls(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+def without_nulls(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return texts without the blanks around them, and none where they mean null."""
     trimmed = pc.utf8_trim_whitespace(texts) if any(map(_may_have_blanks, texts.chunks)) else texts
-    return pc.if_else(pc.is_in(trimmed, _null_texts()), None, trimmed)
+    return pc.if_else(pc.is_in(trimmed, null_texts()), None, trimmed)
 
 
 def _may_have_blanks(texts: pa.StringArray) -> bool:
     """Return whether a text may begin or end with what is trimmed: a tenth of what it costs to trim them."""
     places, data = bytes_of(texts)
     return bool((data[places[0] : places[-1]] - _FIRST_PRINTED > _LAST_PRINTED - _FIRST_PRINTED).any())
-
-
-def _fits(values: pa.ChunkedArray, name: TypeName) -> bool:
-    if name == "bool":
-        known = pc.is_in(values.drop_null(), pa.array([*BOOL_TEXTS[True], *BOOL_TEXTS[False]]))
-        return bool(pc.all(known, min_count=0).as_py())  # nulls alone rule no type out
-    try:
-        pc.cast(values, ARROW_TYPES[name])
-    except pa.ArrowInvalid:
-        return False
-    return True

@@ -15,8 +15,8 @@ from tasks.convert.formats.csv.records import Records, Span, is_utf8
 from tasks.convert.formats.header import kind_of_field
 from tasks.convert.formats.units import units_of, warn_of_row_of_units
 from tasks.convert.schema.blocks import DECIMAL_COMMA, Guess, Hint
+from tasks.convert.schema.inference import MAY_BE_TYPED
 from tasks.convert.schema.names import name_columns
-from tasks.convert.schema.values import MAY_BE_TYPED
 from tasks.core.errors import TableError
 from tasks.core.escaping import count
 

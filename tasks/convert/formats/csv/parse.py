@@ -20,10 +20,10 @@ from tasks.convert.formats.csv.records import Records
 from tasks.convert.formats.csv.spans import LaidLines, RecordSpans
 from tasks.convert.schema.blocks import RawBlock, Schema, TypedBlock
 from tasks.convert.schema.cast import cast_known
+from tasks.convert.schema.inference import infer_columns
 from tasks.convert.schema.misfits import NO_MISFITS, cut_texts, make_records
 from tasks.convert.schema.points import may_be_grouped
 from tasks.convert.schema.types import BOOL_TEXTS, NULL_TEXTS, SURE_IN_FLOAT, TypeName, Types, arrow_type
-from tasks.convert.schema.values import infer_columns
 
 _SAMPLE_BYTES = 32 * 1024
 _COMMON_NULLS = ["", "NA"]

@@ -34,10 +34,11 @@ from tasks.convert.formats.header import (
 from tasks.convert.formats.json.rows import NULL_WORDS, TIME_TYPES, NullsOf, nothing_declared
 from tasks.convert.formats.units import are_units, units_of, warn_of_row_of_units
 from tasks.convert.schema.blocks import EXAMPLE, Guess, RawBlock
+from tasks.convert.schema.inference import infer_columns, infer_type
 from tasks.convert.schema.misfits import make_misfits, make_records
 from tasks.convert.schema.names import name_columns
 from tasks.convert.schema.types import TypeName
-from tasks.convert.schema.values import infer_columns, infer_type, take_out
+from tasks.convert.schema.values import take_out
 from tasks.core.errors import TableError
 from tasks.core.escaping import count
 

@@ -33,10 +33,10 @@ from tasks.convert.formats.json.rows import NULL_WORDS, TIME_TYPES, are_deep, co
 from tasks.convert.formats.json.shape import InDoubtError
 from tasks.convert.formats.json.types import ColumnTypes, are_sure, find_unsure, find_wanted, is_plain
 from tasks.convert.schema.blocks import RawBlock, Schema
+from tasks.convert.schema.inference import MAY_BE_TYPED, infer_type
 from tasks.convert.schema.misfits import NO_MISFITS
 from tasks.convert.schema.names import refuse_width
 from tasks.convert.schema.types import TypeName
-from tasks.convert.schema.values import MAY_BE_TYPED, infer_type
 
 _FIRST = 3
 _DIGITS = re.compile(r"-?[0-9]+")

@@ -15,9 +15,10 @@ from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.json.lines import JsonBlock
 from tasks.convert.formats.json.rows import TIME_TYPES, NotARowError, reject_of, rows_of_line
 from tasks.convert.schema.blocks import RawBlock, Schema
+from tasks.convert.schema.inference import infer_type
 from tasks.convert.schema.misfits import RECORD_SCHEMA
 from tasks.convert.schema.types import TypeName
-from tasks.convert.schema.values import infer_type, take_out
+from tasks.convert.schema.values import take_out
 
 _WORDS = {  # the word first: the search for it is fast
     word: re.compile(rb"%b(?<=[\s:,\[%b]%b)(?=[\s,\]}])" % (word, sign, word))

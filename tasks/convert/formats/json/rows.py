@@ -17,10 +17,11 @@ import pyarrow.compute as pc
 
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.formats.json.cells import gather, spread, whole_of
+from tasks.convert.schema.inference import infer_type
 from tasks.convert.schema.misfits import make_misfits
 from tasks.convert.schema.names import refuse_width
 from tasks.convert.schema.types import EXACT_IN_FLOAT, LEAST_INT, MOST_INT, NULL_TEXTS, TypeName, Types, widen
-from tasks.convert.schema.values import infer_type, take_out
+from tasks.convert.schema.values import take_out
 
 Row = dict[str, Any]
 

@@ -15,9 +15,10 @@ from tasks.convert.formats.json.columns import JsonColumn
 from tasks.convert.formats.json.lines import JsonBlock
 from tasks.convert.formats.json.rows import TIME_TYPES, json_type, texts_of
 from tasks.convert.schema.blocks import Schema
+from tasks.convert.schema.inference import infer_type
 from tasks.convert.schema.narrowing import is_narrowest
 from tasks.convert.schema.types import ARROW_TYPES, SURE_IN_FLOAT, TypeName
-from tasks.convert.schema.values import infer_type, take_out
+from tasks.convert.schema.values import take_out
 
 _FIRST_TEXTS = 100
 _DAY = re.compile(r"[1-9]\d{3}-\d\d-\d\d", re.ASCII)
