@@ -63,6 +63,10 @@ KINDS: dict[str, Callable[[int], bytes]] = {
     "a blank line and a field of two lines": lambda n: encoded(
         with_line(with_line(lines_of(n, ";"), 2, f'{n};2024-02-01;"a\n;b";1.5'), 1 + n % 3, "")
     ),
+    "a line of blanks": lambda n: encoded(
+        [*with_line(with_line(lines_of(n), 1 + n % 4, " \t" if n % 3 else "  "), 2, f'{n},2024-02-01,"a, b",1.5'), " "]
+    ),
+    "a line of tabs between tabs": lambda n: encoded(with_line(lines_of(n, "\t"), 1 + n % 4, "\t"), end="\r\n"),
     "a line of delimiters alone": lambda n: encoded([*with_line(lines_of(n), 1 + n % 4, ",,,"), ",,,"], end="\r\n"),
     "totals": lambda n: encoded([*lines_of(n), *["Total,,,9.5"] * (n % 3 > 0)], end="\r\n"),
     "totals in Latin-1": lambda n: encoded(
@@ -78,7 +82,7 @@ KINDS: dict[str, Callable[[int], bytes]] = {
 
 LINES = (
     *("semicolons", "decimal commas", "Latin-1", "UTF-8", "a byte order mark", "carriage returns"),
-    "a line of delimiters alone",
+    *("a line of delimiters alone", "a line of blanks", "a line of tabs between tabs"),
     *("a blank line", "blank lines, totals and a reject", "a blank line and a field of two lines"),
     *("no end of the last line", "a reject", "a title", "units", "a quoted field", "all quoted"),
     *(
@@ -189,11 +193,11 @@ def test_a_line_that_is_cut_off_is_told(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_what_is_odd_in_some_files_is_told_of_these(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Values of other types, stray quotes, lines of blanks or quotes alone, the header again: such a file is parsed by itself, the others are not."""
+    """Values of other types, stray quotes, lines of quotes alone, the header again: such a file is parsed by itself, the others are not."""
     odd = {
         3: encoded(with_line(lines_of(3, ";"), 2, "3;x;y;z")),
         7: encoded(with_line(lines_of(7, ";"), 2, '7;2024-01-01;"b;1.5')),
-        20: encoded(with_line(lines_of(20, ";"), 2, "  ")),
+        20: encoded(with_line(lines_of(20, ";"), 2, "; ;;")),
         33: encoded(with_line(lines_of(33, ";"), 2, lines_of(33, ";")[0])),
         38: encoded(with_line(lines_of(38, ";"), 2, '"";;;')),
         39: encoded(lines_of(39, ";")[:1]),
@@ -326,6 +330,7 @@ KNOWN: dict[str, Callable[[int], bytes]] = {
     "a quoted header": lambda n: encoded(['"id","day","name","value"', *rows_of(n)[1:]]),
     "an apostrophe": lambda n: encoded(with_line(rows_of(n), 2, f"{n},2024-02-01,O'Neil's,1.5")),
     "a blank line": lambda n: encoded([f"Station {n}", "", *with_line(rows_of(n), 1 + n % 8, "")]),
+    "a line of blanks": lambda n: encoded(with_line(rows_of(n), 1 + n % 9, "\t" if n % 2 else "  ")),
     "a mark of UTF-8": lambda n: encoded(rows_of(n), "utf-8-sig"),
     "UTF-16": lambda n: encoded(rows_of(n), "utf-16-le").replace(b"i", b"\xff\xfei", 1),
 }
@@ -362,7 +367,7 @@ def test_what_one_file_has_is_not_told_by_the_others(
     assert told_of(tmp_path, at_once=True, monkeypatch=monkeypatch) == alone
 
 
-@pytest.mark.parametrize(("blank", "last"), [("", []), (",,,", []), ("", ["Total,,,99"])])
+@pytest.mark.parametrize(("blank", "last"), [("", []), (",,,", []), (",", []), ("", ["Total,,,99"])])
 def test_the_header_of_another_table_in_one_of_many_files_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blank: str, last: list[str]
 ) -> None:

@@ -69,15 +69,21 @@ def has_line_without_values(body: bytes, head: Head) -> bool:
 
 
 def has_odd_line(body: bytes, head: Head) -> bool:
-    """Return whether any line has no value, but for delimiters alone, as many as a row has."""
+    """Return whether any line without a value has as many fields as a row, but for delimiters alone, or a quote: one with other fields is a reject as any."""
     if not has_line_without_values(body, head):
         return False
     dialect, fields = head.dialect, len(head.names)
-    if fields < 2 or (dialect.quote and dialect.quote.encode() in body):  # noqa: PLR2004 - of one column it is a value
+    if fields < 2:  # noqa: PLR2004 - of one column it is a value
         return True
-    found = line_without_values(dialect.delimiter, dialect.quote).finditer(body)
-    empty = dialect.delimiter.encode() * (fields - 1)
-    return any(line.group().removesuffix(b"\r") != empty for line in found)
+    delimiter, quote = dialect.delimiter.encode(), dialect.quote.encode()
+    empty = None if quote and quote in body else delimiter * (fields - 1)
+    found = (
+        line.group().removesuffix(b"\r")
+        for line in line_without_values(dialect.delimiter, dialect.quote).finditer(body)
+    )
+    return any(
+        (line != empty and line.count(delimiter) == fields - 1) or bool(quote and quote in line) for line in found
+    )
 
 
 def may_have_second(rows: bytes, gaps: Gaps | None, dialect: Dialect) -> bool:

@@ -19,6 +19,7 @@ _TITLE_BYTES = 1024
 _TOLD_COLUMNS = 3  # from which on a title alone is no record that lacks some
 _TOLD_ROWS = 3  # below titles, or a row of units, from which on these are told
 _TOLD_ABOVE = 40  # lines among which a number with decimals tells of all
+_BLANKS = re.compile(rb"^[ \t\v\f]+\r?$", re.MULTILINE)
 _ODD_QUOTES = (b'\\"', b' "', b'\t"')  # by which an escape may be found, or blanks around quotes
 _POINT = rb"[+-]?\d+\.(?:\d{1,2}|\d{4,})|0\.\d{3}"
 _COMMA = rb"[+-]?(?:\d+,0\d?|0,\d{1,2})|-\d+,\d{1,2}"  # none of which may be two numbers
@@ -29,7 +30,9 @@ def is_told_whatever_its_widths(head: Head, body: bytes, *, is_titled: bool) -> 
     """Return whether a head that a known one tells is that of a file with `body` below it, although some rows have other fields."""
     delimiter, width = head.dialect.delimiter, len(head.names)
     others = [each for each in (*DELIMITERS, '"') if each != delimiter]
-    if width == 1 or any(each.encode() in body for each in others):
+    # Of records most of which a tab does not divide it is no delimiter.
+    text = _BLANKS.sub(b"", body) if "\t" in others and b"\t" in body else body
+    if width == 1 or any(each.encode() in text for each in others):
         return False
     # Where most have other widths the header may be a title, and where a fifth have, what stands above it may be none.
     alike, lines = _lines_as_wide(body, delimiter, width)
