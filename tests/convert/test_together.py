@@ -47,6 +47,9 @@ KINDS: dict[str, Callable[[int], bytes]] = {
     "a byte order mark": lambda n: encoded(lines_of(n), "utf-8-sig"),
     "a title": lambda n: encoded([f"Station {n}", "" if n % 2 else "Hourly values", *lines_of(n)]),
     "a quoted field": lambda n: encoded(with_line(lines_of(n), 2, f'{n},2024-02-01,"a, ""b""",1.5')),
+    "escapes": lambda n: encoded(
+        [*with_line(lines_of(n), 2, f'{n},2024-02-01,"a, \\"b\\"\nc",1.5'), *["Total,,,9.5"] * (n % 2)]
+    ),
     "all quoted": lambda n: encoded([f'"{line.replace(",", chr(34) + "," + chr(34))}"' for line in lines_of(n)]),
     "a field of two lines": lambda n: encoded(with_line(lines_of(n), 2, f'{n},2024-02-01,"a\nb",1.5')),
     "carriage returns": lambda n: encoded(lines_of(n), end="\r\n"),
@@ -84,7 +87,7 @@ LINES = (
     *("semicolons", "decimal commas", "Latin-1", "UTF-8", "a byte order mark", "carriage returns"),
     *("a line of delimiters alone", "a line of blanks", "a line of tabs between tabs"),
     *("a blank line", "blank lines, totals and a reject", "a blank line and a field of two lines"),
-    *("no end of the last line", "a reject", "a title", "units", "a quoted field", "all quoted"),
+    *("no end of the last line", "a reject", "a title", "units", "a quoted field", "escapes", "all quoted"),
     *(
         "a field of two lines",
         "a reject below a field of two lines",
@@ -274,6 +277,8 @@ def test_the_rows_of_a_file_with_rejects_tell_its_delimiter(tmp_path: Path, monk
         ("p;q,r", "5,e\n6,f\n7,g\n8,h\n", "6;1,5\n7;2,5\n"),
         ("a b,c", "1,2\n3,4\n5,6\n", "x,y\ne f,g\n"),
         ("a,b", "1,2\n3,4\n5,6\n", '"kg","m/s"\n1,2\n3,4\n5,6\n'),
+        ("a,b", "1,2\n3,4\n5,6\n", '1,"C:\\"\n3,"x;y"\n4,"u;v"\n'),
+        ("a,b", '1,"a \\"b\\""\n3,4\n', '1,"a\\"\n3,"b \\"c"\n'),
         ("a,b", "1,2\n3,4\n5,6\n", '1,"a" b\n3,"x"y"\n'),
     ],
 )
@@ -328,6 +333,9 @@ KNOWN: dict[str, Callable[[int], bytes]] = {
         [f"Station {n}", *with_line(with_line(rows_of(n) + rows_of(n)[1:], 1, ",,,kg"), 4, f"{n},b")]
     ),
     "a quoted header": lambda n: encoded(['"id","day","name","value"', *rows_of(n)[1:]]),
+    "escapes in some": lambda n: encoded(
+        with_line(rows_of(n), 1 + n % 3, f'{n},2024-02-01,"a",1.5' if n % 3 else f'{n},2024-02-01,"a \\"b\\", c",1.5')
+    ),
     "an apostrophe": lambda n: encoded(with_line(rows_of(n), 2, f"{n},2024-02-01,O'Neil's,1.5")),
     "a blank line": lambda n: encoded([f"Station {n}", "", *with_line(rows_of(n), 1 + n % 8, "")]),
     "a line of blanks": lambda n: encoded(with_line(rows_of(n), 1 + n % 9, "\t" if n % 2 else "  ")),

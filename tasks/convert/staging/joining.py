@@ -51,6 +51,7 @@ from tasks.convert.staging.members import (
     suffix_of,
     take_known,
     without_blank_lines,
+    without_escapes,
     without_known_totals,
     without_totals,
 )
@@ -208,8 +209,9 @@ def _take_below_header(plain: Mapping[InputFile, tuple[bytes, str]], plan: Conve
     head = _read_head(members, header, plan) if members else None
     if head is None:
         return None, ()
-    members = [m for member in members if (m := without_blank_lines(member, head)) is not None]
     known = KnownHead.of(head, header, plan.target.reading)  # with that all rows have its fields, it tells enough
+    read = (without_blank_lines(without_escapes(member, known, plan), head) for member in members)
+    members = [member for member in read if member is not None]
     are_odd = has_line_without_values(b"".join(m.body for m in members), head)  # of all at once, as none mostly is
     found: list[Member | None] = []
     for m in members:
@@ -361,12 +363,12 @@ def _told(members: Sequence[Member], parsed: TypedBlock, guess: Guess) -> _Joine
 
 
 def _read_head(members: Sequence[Member], header: bytes, plan: ConversionContext) -> Head | None:
-    """Return the head that all members have; None where it is more than a line, or more is to be told of it."""
+    """Return the head that all members have, but for escapes; None where it is more than a line, or more is to be told of it."""
     most = max(members, key=lambda member: member.rows)  # of one without rows little is told
     head = read_own_head(most.file.name, header + most.body, plan)
     if not head.names or head.size != len(header) or head.dialect.warnings or head.dialect.doubts:
         return None
-    return head
+    return replace(head, dialect=replace(head.dialect, escape=""))
 
 
 def _read(file: InputFile, plan: ConversionContext) -> _Text | None:
