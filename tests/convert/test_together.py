@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tasks.convert.formats import header
 from tasks.convert.staging import bundle, gathering, members
 from tasks.convert.table import damage
 from tasks.convert.table.manifest import read_table_manifest
@@ -322,6 +323,9 @@ KNOWN: dict[str, Callable[[int], bytes]] = {
     "semicolons": lambda n: encoded(rows_of(n, ";")),
     "decimal commas": lambda n: encoded(rows_of(n, ";", ",")),
     "a title and decimal commas": lambda n: encoded([f"Station {n}", "", *rows_of(n, ";", ",")]),
+    "a title and columns of decimal commas": lambda n: encoded(
+        [f"Station {n}", *(f"{row};{row[-3:]}" for row in rows_of(n, ";", ","))]
+    ),
     "a field of two lines": lambda n: encoded(with_line(rows_of(n), 2, f'{n},2024-02-01,"a, b\n""c""",1.5')),
     "totals": lambda n: encoded([*rows_of(n), "Total,,,9.5"]),
     "totals below a title and units": lambda n: encoded(
@@ -355,9 +359,24 @@ def test_the_head_of_one_file_tells_those_of_others(tmp_path: Path, monkeypatch:
     assert calls <= 2
 
 
+@pytest.mark.parametrize("kind", ["no header", "a delimiter in the title"])
+def test_no_value_is_asked_by_itself_of_a_column_of_numbers_or_dates(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Heads that none of another file tells are read for each: to ask each value was a third of that."""
+    for number in range(COUNT):
+        lines = rows_of(number)[1:] if kind == "no header" else [f"Station {number}, Berlin", *rows_of(number)]
+        (inbox(tmp_path) / f"{number:02d}.csv").write_bytes(encoded(lines))
+
+    _, calls = told_alike(tmp_path, monkeypatch, header, "kind_of_field")
+
+    assert calls <= 20 * COUNT
+
+
 @pytest.mark.parametrize(
     ("most", "other"),
     [
+        ("a;b;c\n1,5;2,5;x\n3,5;4,25;y\n", "Report\na;b;c\n1,5;2,5;x\n3,5;4,25;y\n5,5;4,5;z\n"),
         ("a,b\n1,2\n3,4\n", "a,b\nname,x,y\n1,2,3\n4,5,6\n7,8,9\n"),
         ("a,b\n1,x\n3,y\n", "a,b\n1,'x,y'\n2,'z,u'\n"),
         ("Report\nx;y\n3\n4\n", "Report\nx;y\n1;3\n2;4\n"),

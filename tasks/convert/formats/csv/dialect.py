@@ -257,13 +257,13 @@ def _agreement(
     """Return the share of records that have as many fields as the first that is no title, that of fields that are typed, and how many."""
     if max(map(len, records), default=0) < 2:  # noqa: PLR2004 - what separates nothing
         return 0.0, 0.0, 0
-    table = records[_find(records, reading, reading.header, expected).above :]
+    table = records[_find(records, reading, reading.header is not False, expected).above :]
     width = len(table[0])
     if width < 2:  # noqa: PLR2004 - as above
         return 0.0, 0.0, 0
     alike = sum(1 for fields in table if len(fields) == width) / len(table)
     filled = [field for fields in table for field in fields if field]
-    typed = sum(1 for field in filled if NUMBER_OR_DATE.fullmatch(field)) / max(1, len(filled))
+    typed = sum(map(bool, map(NUMBER_OR_DATE.fullmatch, filled))) / max(1, len(filled))
     return alike, typed, width
 
 
@@ -288,7 +288,7 @@ def _are_divided(lines: Sequence[str], delimiter: str | None) -> bool:
 
 def _find_pair(records: Sequence[Sequence[str]]) -> str:
     """Return a value of two numbers and a comma, if all with a comma could be a list: most numbers have as many decimals each."""
-    values = [value for record in records for value in record if _DECIMAL_COMMA.fullmatch(value)]
+    values = [value for record in records for value in record if "," in value and _DECIMAL_COMMA.fullmatch(value)]
     digits = {len(value.strip().partition(",")[2]) for value in values}
     is_list = len(digits) > 1 and all(map(_PAIR.fullmatch, values))
     return values[0].strip() if is_list else ""

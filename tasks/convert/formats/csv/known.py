@@ -11,7 +11,7 @@ from tasks.convert.files.encoding import SAMPLE_BYTES
 from tasks.convert.formats.csv.dialect import DELIMITERS, RECORDS, read_first_rows
 from tasks.convert.formats.csv.header import Head
 from tasks.convert.formats.csv.quoting import BACKSLASH
-from tasks.convert.formats.header import PLAIN_NAME, kinds_of
+from tasks.convert.formats.header import PLAIN_NAME, Kind, kinds_of
 from tasks.convert.formats.units import places_of_units
 from tasks.convert.schema.blocks import Guess
 
@@ -26,7 +26,10 @@ _ESCAPED_WITHIN = re.compile(rb'(?<!\\)\\"(?![\r\n,"])')
 _ESCAPED_FIELD = rb'(?:"(?:[^"\\]++|\\[^\\,\r\n]|"")*+"|[^",\\\r\n]*+)'
 _POINT = rb"[+-]?\d+\.(?:\d{1,2}|\d{4,})|0\.\d{3}"
 _COMMA = rb"[+-]?(?:\d+,0\d?|0,\d{1,2})|-\d+,\d{1,2}"  # none of which may be two numbers
+_ABOVE_ROWS = 4  # titles and a header
 _NUMBER, _DATE = rb"[+-]?\d+(?:\.\d+)?", rb"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?)?"
+
+_VALUES: dict[Kind, bytes] = {"number": _NUMBER, "date": _DATE}
 
 
 def is_told_whatever_its_widths(head: Head, body: bytes, *, is_titled: bool) -> bool:
@@ -144,18 +147,48 @@ class KnownHead:
         if title and width < _TOLD_COLUMNS:
             return False
         found = [each for each in others if each.encode() in body]
-        return not found or (found == [","] and bool(title) and self._has_one_decimal(body))
+        return not found or (found == [","] and bool(title) and self._has_decimals(body))
 
-    def _has_one_decimal(self, body: bytes) -> bool:
-        """Return whether all commas are those of decimals in one column, not the first: these divide no record in more than two fields, of which none is a header."""
+    def _has_decimals(self, body: bytes) -> bool:
+        """Return whether all commas are those of decimals, and divide the rows less well than the delimiter does."""
         dialect, width = self.head.dialect, len(self.head.names)
         if (dialect.delimiter, dialect.decimal) != (";", ",") or b'"' in body:
             return False
-        place = body.count(b";", body.rfind(b"\n", 0, body.find(b",")) + 1, body.find(b","))
-        if not 0 < place < width:
+        comma = body.find(b",")
+        line = body[body.rfind(b"\n", 0, comma) + 1 : body.find(b"\n", comma)].split(b";")
+        places = tuple(place for place, field in enumerate(line) if b"," in field)
+        if len(line) != width or places == (0,):
             return False
-        row = rb"(?:[^;,\r\n]*;){%d}[+-]?\d+,\d{1,2}(?:;[^;,\r\n]*){%d}\r?\n" % (place, width - 1 - place)
-        return re.fullmatch(rb"(?:%b|[^,\r\n]*\r?\n)++" % row, body) is not None
+        if len(places) == 1:  # these divide no record in more than two fields, of which none is a header
+            return self._row_of(places).fullmatch(body) is not None
+        # Of the fields between commas only the first and the last may be numbers, the last where it ends its row.
+        rows = min(body.count(b"\n") - 1, RECORDS - _ABOVE_ROWS)
+        typed = len({*places, *(place for place, kind in enumerate(self._kinds) if kind in ("number", "date"))})
+        least, most = typed * rows / (width * (rows + 1)), (1 + (places[-1] == width - 1)) / (len(places) + 1)
+        return least > most and len(body) < SAMPLE_BYTES // 2 and self._row_of(places).fullmatch(body) is not None
+
+    def _row_of(self, places: tuple[int, ...]) -> re.Pattern[bytes]:
+        """Return how rows are written with decimals in these columns: in one, those without any too; in several, beside values of their kinds."""
+        if places not in self._rows_of:
+            values = [rb"[^;,\r\n]*"] * len(self.head.names)
+            if len(places) > 1:
+                values = [_VALUES.get(kind, value) for kind, value in zip(self._kinds, values, strict=True)]
+            for place in places:
+                values[place] = rb"[+-]?\d+,\d{1,2}"
+            others = b"" if len(places) > 1 else rb"|[^,\r\n]*\r?\n"
+            self._rows_of[places] = re.compile(rb"(?:%b\r?\n%b)++" % (b";".join(values), others))
+        return self._rows_of[places]
+
+    @cached_property
+    def _rows_of(self) -> dict[tuple[int, ...], re.Pattern[bytes]]:
+        return {}
+
+    @cached_property
+    def _kinds(self) -> list[Kind]:
+        """Return the kind of the values that each column has in the first rows."""
+        width = len(self.head.names)
+        rows = [row for row in self.head.dialect.rows if len(row) == width]
+        return [kinds_of([row[place] for row in rows], 1.0) for place in range(width)]
 
     def _tells_quotes(self, body: bytes) -> bool:
         if b'"' not in body:
@@ -225,8 +258,7 @@ class KnownHead:
         end, places = re.escape(dialect.delimiter).encode(), places_of_units(units)
         values = [rb"[^%b\r\n]*" % end] * len(units)
         for place in places:
-            kind = kinds_of([row[place] for row in dialect.rows if len(row) == len(units)], 1.0)
-            values[place] = b"(?:%b)" % (_DATE if kind == "date" else _NUMBER)
+            values[place] = b"(?:%b)" % _VALUES.get(self._kinds[place], _NUMBER)
         first, line_end = end.join(values), rb"\r?\n"
         for place in places:
             values[place] += b"?"
