@@ -15,7 +15,7 @@ import pytest
 from tasks import convert
 from tasks.config import Reading
 from tasks.convert.files.byte_view import BufferPool, ByteView
-from tasks.convert.formats.csv import ends, quoting, records, spans, tokens
+from tasks.convert.formats.csv import ends, quoting, records, spans, tokens, unclosed
 from tasks.convert.formats.csv import format as csv_format
 from tasks.convert.formats.csv import reader as csv_reader
 from tasks.convert.formats.csv.format import Csv
@@ -116,6 +116,31 @@ def test_what_is_told_of_quotes_that_nothing_closes_is_told_once(
 
     assert counts["cut_records"] > 4
     assert counts["find_unclosed"] <= counts["cut_records"] + ("skip_footer" in read)  # which is told by itself
+
+
+@pytest.mark.parametrize(
+    ("rows", "read"),
+    [
+        (['1{n},"a\nb",2', '1{n},"a\nb",2,x'], {}),
+        (['1{n},"a\nb",2\n,,', '1{n},"a\nb",2,x'], {"skip_blank": True}),
+        (['1{n},"a\nb",2\n', '1{n},"a\nb",2,x'], {"skip_blank": False}),
+        (['1{n},"a\nb",2\n# it', '1{n},"a\nb",2,x'], {"comment": "#"}),
+        (['1{n},"a\n\\"b",2', '1{n},"a\nb",2,x'], {"escape": "\\"}),
+        (['1{n},"a\n""b",2', '1{n},"a\nb",2,x'], {}),
+    ],
+)
+def test_no_line_is_followed_where_those_of_doubtful_records_end_by_themselves(
+    monkeypatch: pytest.MonkeyPatch, rows: list[str], read: dict[str, Any]
+) -> None:
+    """The first line of each record is the one whose quote is stray: where each line would lead need not be told."""
+    counts: Counter[str] = Counter()
+    count_calls(monkeypatch, counts, unclosed, "follow")
+    lines = "".join(f"{rows[n % 2]}\n".replace("{n}", f"{n:04}") for n in range(FEW))
+
+    _, received = count_steps(f"u,v,w\n{lines}", read)
+
+    assert received >= FEW + FEW // 2
+    assert not counts
 
 
 @pytest.mark.parametrize("each", [1000, 100, 2])

@@ -171,6 +171,12 @@ class LaidLines:
         return np.compress(self._are_doubtful, self._grouped[0])
 
     @property
+    def doubtful_lines(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the first line of each of these, and its last."""
+        first, last = self._grouped
+        return self.doubtful, np.compress(self._are_doubtful, last)
+
+    @property
     def are_settled(self) -> bool:
         """Return whether it is told already that no record is doubtful."""
         return "_are_doubtful" in vars(self) and not self._are_doubtful.any()

@@ -8,7 +8,7 @@ import numpy as np
 
 from tasks.convert.files.byte_view import mark
 from tasks.convert.formats.csv.alone import LinesAlone
-from tasks.convert.formats.csv.places import NextPlaces, follow
+from tasks.convert.formats.csv.places import NextPlaces, follow, list_places
 from tasks.convert.formats.csv.quotes import are_between
 from tasks.convert.formats.csv.spans import MANY_LINES, LaidLines, LinesAlike, may_be_stray
 
@@ -46,6 +46,25 @@ def find_unclosed(laid: LaidLines, width: int) -> Unclosed:
     Those within a record are passed over, and those of the records in which each quote counts,
     down to the next that may be several. Where each of them leads is told at once, and then followed.
     """
+    return _tell_first_alone(laid) or _follow(laid, width)
+
+
+def _tell_first_alone(laid: LaidLines) -> Unclosed | None:
+    """Return the same where each line of the doubtful records that is not the first ends by itself, as it mostly does: then the first is the one that opens such a quote, and none has to be followed. None where one does not, or a record has many lines."""
+    first, last = laid.doubtful_lines
+    tall = np.flatnonzero(last > first)
+    if len(tall) and int((last - first).max()) > MANY_LINES:
+        return None
+    inner = list_places(first[tall] + 1, last[tall] + 1)
+    if laid.alone.from_outside.is_inside.take(inner).any():
+        return None
+    is_first = laid.is_first.copy()
+    is_first[inner] = True
+    return Unclosed(first, _NOWHERE, _NOWHERE, _NOWHERE.astype(bool), is_first)
+
+
+def _follow(laid: LaidLines, width: int) -> Unclosed:
+    """Return the same of any records."""
     lines, quoted, count = laid.alone, laid.alone.filled, len(laid.starts)
     is_first, is_doubtful = laid.is_first[quoted], mark(laid.doubtful, count)
     begins, passed = quoted.copy(), np.flatnonzero(is_first & ~is_doubtful[quoted])
