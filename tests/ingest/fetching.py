@@ -14,7 +14,7 @@ from tasks.config import PagesSource
 from tasks.core.errors import PermanentSourceError, SourceError
 from tasks.ingest.http.requests import Fetch, PageGroup, PageRequest
 from tasks.ingest.scraping.crawl import crawl
-from tasks.ingest.scraping.frontier import CrawlState
+from tasks.ingest.scraping.frontier import CrawlState, Reached
 from tasks.ingest.scraping.robots import Robots
 from tasks.ingest.throttle.limiter import Answer, HostLimits, Throttle
 from tasks.raw.partitions import list_partitions
@@ -85,8 +85,13 @@ async def crawl_from(
 
 def state_of(group: PageGroup) -> CrawlState:
     """Return the state after a group of a crawl that goes on."""
-    assert isinstance(group.state, CrawlState)
-    return group.state
+    assert isinstance(group.state, Reached)
+    return group.state.state()
+
+
+def with_states(groups: list[PageGroup]) -> list[PageGroup]:
+    """Return groups of a crawl, each with the state after it, to be compared."""
+    return [group if group.state is None else group._replace(state=state_of(group)) for group in groups]
 
 
 async def crawl_rows(source: PagesSource) -> list[Any]:

@@ -30,7 +30,7 @@ from tasks.ingest.landing.writer import RawWriter, discard, pack_group
 from tasks.ingest.scraping.browsers import Browsers
 from tasks.ingest.scraping.crawl import Beside, crawl
 from tasks.ingest.scraping.downloads import Downloads
-from tasks.ingest.scraping.frontier import CrawlState
+from tasks.ingest.scraping.frontier import CrawlState, Reached
 from tasks.ingest.scraping.robots import Robots
 from tasks.ingest.scraping.unchanged import LandedPages, PageRecord, is_told, read_landed_pages, write_records
 from tasks.raw.files import RawManifest, commit_manifest
@@ -128,7 +128,7 @@ class UncommittedPages:
         return PageGroup(
             self._lines,
             self.pages,
-            last.state,
+            last.state.state() if isinstance(last.state, Reached) else last.state,
             self._warnings,
             last.unproven,
             self._elements_skipped,

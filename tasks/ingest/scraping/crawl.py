@@ -78,7 +78,7 @@ async def crawl(
             yield PageGroup(
                 lines,
                 int(visit is not None),
-                frontier.state(),
+                frontier.reached(),
                 warnings,
                 unproven,
                 elements_skipped=skipped,

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
+from itertools import islice
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -63,6 +64,26 @@ class CrawlState:
     lines: int = 0
 
 
+_Known = tuple[list[CrawlTarget], list[tuple[str, int]], dict[str, str], list[PageRecord]]
+
+
+@dataclass(frozen=True, eq=False)
+class Reached:
+    """How far a crawl had come, told after each page; what it knew is copied where it is kept, as that grows with all pages."""
+
+    frontier: Frontier
+    done: int
+    matches: SelectorStats
+    known: tuple[int, int, int, int]
+    """How many pages, landed ones, bodies and records; none is forgotten."""
+    lines: int
+
+    def state(self) -> CrawlState:
+        """Return what is needed to go on from there."""
+        spots, landed, bodies, records = self.frontier.first(*self.known)
+        return CrawlState(spots, self.done, self.matches, landed, bodies, records, self.lines)
+
+
 class Frontier:
     """The pages of a crawl, each address once; those before `done` are read."""
 
@@ -86,19 +107,17 @@ class Frontier:
         """Those that are read, and are no lists of others."""
         self._most_found = source.limit.number if source.limit is not None else None
 
-    def state(self) -> CrawlState | None:
-        """Return what is needed to go on from here; None at the end."""
+    def reached(self) -> Reached | None:
+        """Return how far this is; None at the end."""
         if self.is_done():
             return None
-        return CrawlState(
-            self.spots.copy(),
-            self.done,
-            replace(self.matches),
-            list(self._landed),
-            self._bodies.copy(),
-            self.records.copy(),
-            self._lines,
-        )
+        known = (len(self.spots), len(self._landed), len(self._bodies), len(self.records))
+        return Reached(self, self.done, replace(self.matches), known, self._lines)
+
+    def first(self, spots: int, landed: int, bodies: int, records: int) -> _Known:
+        """Return the first that are known of each."""
+        known = dict(islice(self._bodies.items(), bodies))
+        return self.spots[:spots], list(islice(self._landed, landed)), known, self.records[:records]
 
     def is_done(self) -> bool:
         """Return whether all pages that were found are read."""

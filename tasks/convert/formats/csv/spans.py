@@ -173,7 +173,7 @@ class LaidLines:
     @property
     def doubtful_lines(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the first line of each of these, and its last."""
-        first, last = self._grouped
+        _, last = self._grouped
         return self.doubtful, np.compress(self._are_doubtful, last)
 
     @property
