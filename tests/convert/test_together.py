@@ -324,7 +324,7 @@ KNOWN: dict[str, Callable[[int], bytes]] = {
     "decimal commas": lambda n: encoded(rows_of(n, ";", ",")),
     "a title and decimal commas": lambda n: encoded([f"Station {n}", "", *rows_of(n, ";", ",")]),
     "a title and columns of decimal commas": lambda n: encoded(
-        [f"Station {n}", *(f"{row};{row[-3:]}" for row in rows_of(n, ";", ","))]
+        [f"Station {n}", *(f"{row};{row[-4:]}" for row in rows_of(n, ";", ","))]
     ),
     "a field of two lines": lambda n: encoded(with_line(rows_of(n), 2, f'{n},2024-02-01,"a, b\n""c""",1.5')),
     "totals": lambda n: encoded([*rows_of(n), "Total,,,9.5"]),
