@@ -6,13 +6,11 @@ import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import xxhash
 
 from tasks.convert.files.byte_view import ByteView
@@ -23,8 +21,7 @@ from tasks.convert.formats.csv.header import Head
 from tasks.convert.formats.csv.known import KnownHead
 from tasks.convert.formats.csv.parse import CsvBlock
 from tasks.convert.formats.csv.spans import MANY_LINES
-from tasks.convert.formats.csv.totals import TOTALS
-from tasks.convert.formats.format import ByteBlock, FileFormat, Place, WholeFormat, misfit_alone
+from tasks.convert.formats.format import ByteBlock, FileFormat, Place, WholeFormat
 from tasks.convert.formats.json.document import Json, parse_as_lines, write_as_lines
 from tasks.convert.formats.json.jsonl import Jsonl, parse_lines, warn_of_cut_off
 from tasks.convert.formats.json.lines import JsonBlock
@@ -32,16 +29,17 @@ from tasks.convert.formats.parquet import Parquet, read_small_table, typed_block
 from tasks.convert.formats.registry import format_of
 from tasks.convert.parts.rejects import SharedRejects
 from tasks.convert.schema.blocks import Guess, Schema, TypedBlock
-from tasks.convert.schema.misfits import NO_MISFITS, join_misfits, sort_misfits
+from tasks.convert.schema.misfits import NO_MISFITS
 from tasks.convert.schema.narrowing import find_narrower
 from tasks.convert.staging.block import parse_block, write_block
 from tasks.convert.staging.bundle import BUNDLE_BYTES
 from tasks.convert.staging.context import ConversionContext, ConversionResult, ConvertedFile, InputFile
+from tasks.convert.staging.escapes import find_escaped, with_escape, with_raw
 from tasks.convert.staging.file import MOST_BYTES, take_whole
+from tasks.convert.staging.joined import Joined, tell_joined
 from tasks.convert.staging.members import (
     Member,
     decode_plain,
-    find_gaps,
     find_head_alike,
     find_own_head,
     has_stray_quotes,
@@ -51,7 +49,6 @@ from tasks.convert.staging.members import (
     suffix_of,
     take_known,
     without_blank_lines,
-    without_escapes,
     without_known_totals,
     without_totals,
 )
@@ -104,7 +101,7 @@ def join_files(
     return result, [file for file in files if file.name not in done]
 
 
-def _join(texts: _Texts, plan: ConversionContext, kind: type[FileFormat]) -> list[_Joined]:
+def _join(texts: _Texts, plan: ConversionContext, kind: type[FileFormat]) -> list[Joined]:
     """Return the files that are alike, and apart from them those whose values have narrower types than those of others."""
     join = {Jsonl: _join_lines, Json: _join_documents, Parquet: _join_columns}.get(kind, _join_tables)
     joined = join(texts, plan)
@@ -116,7 +113,7 @@ def _join(texts: _Texts, plan: ConversionContext, kind: type[FileFormat]) -> lis
     return [each for each in again if each is not None and not each.odd | each.narrower]
 
 
-def _write(joined: _Joined, texts: _Texts, plan: ConversionContext, part: str) -> ConversionResult:
+def _write(joined: Joined, texts: _Texts, plan: ConversionContext, part: str) -> ConversionResult:
     """Stage the part of files that are alike, and one of their rejects."""
     members, parsed, guess, misfits, *_ = joined
     rejects, names = SharedRejects(plan.target.staged / "rejects", part, plan.target.source), dict[InputFile, str]()
@@ -140,7 +137,7 @@ def _write(joined: _Joined, texts: _Texts, plan: ConversionContext, part: str) -
             digest=texts[m.file].digest,
             encoding=m.encoding,
             content=texts[m.file].content,
-            guess=None if plan.target.landed else m.guess or guesses.get(m.encoding, guess),
+            guess=None if plan.target.landed else with_escape(m, m.guess or guesses.get(m.encoding, guess)),
             ctime_ns=m.file.ctime_ns,
             taken=taken,
         )
@@ -149,38 +146,29 @@ def _write(joined: _Joined, texts: _Texts, plan: ConversionContext, part: str) -
     return ConversionResult(converted, written.parts)
 
 
-class _Joined(NamedTuple):
-    """Files, the rows of all, the rejects of those that have some, and which are odd: of these more is to be told."""
-
-    members: Sequence[Member]
-    parsed: TypedBlock
-    guess: Guess
-    misfits: Mapping[InputFile, pa.Table]
-    odd: frozenset[InputFile]
-    narrower: frozenset[InputFile] = frozenset()
-    """Of which a column has a narrower type than all of its values together."""
-
-
-def _join_tables(texts: _Texts, plan: ConversionContext) -> _Joined | None:
+def _join_tables(texts: _Texts, plan: ConversionContext) -> Joined | None:
     """Return the files of CSV that are written alike, and the rows of all; None where there are none."""
     quote = plan.target.reading.quote
     decoded = {
         file: decode_plain(text.data, quote) for file, text in texts.items() if Csv.find_other(text.data) is None
     }
     plain = {file: each for file, each in decoded.items() if each is not None}
+    escaped = find_escaped(plain, plan)
+    plain |= {file: (each.text, plain[file][1]) for file, each in escaped.items()}
     head, members = _take_below_header(plain, plan)
     if head is None:
         head, members = _take_below_heads(plain, plan)
     if head is None or not members or plan.target.find_missing(head.names):
         return None
     members = [m for m in (_divide(member, head) for member in members) if m.most_lines <= MANY_LINES]
+    members = with_raw(members, escaped, head) if escaped else members
     if any(m.gaps is not None for m in members) or has_line_without_values(b"".join(m.body for m in members), head):
         members = [m for m in members if not may_have_second(m.body, m.gaps, head.dialect)]
     if not members:
         return None
     data = b"".join(member.body for member in members)
     parsed = parse_block(typed_later(CsvBlock(ByteView.of(data), head)), plan)
-    told = None if parsed.points else _told(members, parsed, head.guess(suffix_of(members[0].file, plan)))
+    told = None if parsed.points else tell_joined(members, parsed, head.guess(suffix_of(members[0].file, plan)))
     if told is None:
         return None
     # Where a byte of a reject stands is not known but in UTF-8 without a mark, and its own rows may tell another delimiter.
@@ -210,7 +198,7 @@ def _take_below_header(plain: Mapping[InputFile, tuple[bytes, str]], plan: Conve
     if head is None:
         return None, ()
     known = KnownHead.of(head, header, plan.target.reading)  # with that all rows have its fields, it tells enough
-    read = (without_blank_lines(without_escapes(member, known, plan), head) for member in members)
+    read = (without_blank_lines(member, head) for member in members)
     members = [member for member in read if member is not None]
     are_odd = has_line_without_values(b"".join(m.body for m in members), head)  # of all at once, as none mostly is
     found: list[Member | None] = []
@@ -250,7 +238,7 @@ def _take_below_heads(plain: Mapping[InputFile, tuple[bytes, str]], plan: Conver
     return (most[0][0], [member for _, member in most]) if most else (None, ())
 
 
-def _find_narrower(members: Sequence[Member], told: _Joined, plan: ConversionContext) -> frozenset[InputFile]:
+def _find_narrower(members: Sequence[Member], told: Joined, plan: ConversionContext) -> frozenset[InputFile]:
     rows = [m.received - (len(told.misfits[m.file]) if m.file in told.misfits else 0) for m in members]
     edges = np.cumsum([0, *rows]).tolist()
     found = find_narrower(told.parsed.table, told.parsed.types, edges, plan.target.columns)
@@ -259,13 +247,13 @@ def _find_narrower(members: Sequence[Member], told: _Joined, plan: ConversionCon
     return frozenset(m.file for m in odd if not is_plain or m.file in told.misfits or not m.is_plain)
 
 
-def _join_lines(texts: _Texts, plan: ConversionContext) -> _Joined | None:
+def _join_lines(texts: _Texts, plan: ConversionContext) -> Joined | None:
     """Return the files of JSON lines, and the rows of all; None where a single one may be odd."""
     found = (_take_lines(file, text.data) for file, text in texts.items() if Jsonl.find_other(text.data) is None)
     return _parse_lines([member for member in found if member is not None], plan, parse_lines, Guess("jsonl", "utf-8"))
 
 
-def _join_documents(texts: _Texts, plan: ConversionContext) -> _Joined | None:
+def _join_documents(texts: _Texts, plan: ConversionContext) -> Joined | None:
     """Return the files of JSON whose records stand there as they are, and the rows of all; None where a single one may be odd."""
     plain = {file: text.data for file, text in texts.items() if Json.find_other(text.data) is None}
     written = {file: write_as_lines(data, plan.target.reading) for file, data in plain.items()}
@@ -281,7 +269,7 @@ def _parse_lines(
     plan: ConversionContext,
     parse: Callable[[JsonBlock, Schema], TypedBlock],
     guess: Guess,
-) -> _Joined | None:
+) -> Joined | None:
     """Return members of which each line is a record, and the rows of all."""
     if not members:
         return None
@@ -301,10 +289,10 @@ def _parse_lines(
     except RecursionError:  # which one is nested too deeply is told by reading each
         return None
     plan.order.begin(members[0].file.name, parsed.types)
-    return _told(members, parsed, guess)
+    return tell_joined(members, parsed, guess)
 
 
-def _join_columns(texts: _Texts, plan: ConversionContext) -> _Joined | None:
+def _join_columns(texts: _Texts, plan: ConversionContext) -> Joined | None:
     """Return the files of Parquet whose columns are those of most, and the rows of all; None where not all of these fit the types that such columns have."""
     alike: dict[Hashable, list[tuple[Member, pa.Table]]] = {}
     left = _COLUMNS_BYTES  # in memory together, whatever the files hold
@@ -322,44 +310,7 @@ def _join_columns(texts: _Texts, plan: ConversionContext) -> _Joined | None:
     block, empty = (typed_block(t, 1) for t in (pa.concat_tables(t for _, t in most), most[0][1].slice(0, 0)))
     if block.types != empty.types:
         return None
-    return _told([member for member, _ in most], parse_block(take_whole(block, plan), plan), Guess("parquet"))
-
-
-def _told(members: Sequence[Member], parsed: TypedBlock, guess: Guess) -> _Joined | None:
-    """Return the rows of all members, and in which line of its file each stands; None where they are not as many as records."""
-    if parsed.received != sum(member.rows for member in members):
-        return None
-    misfits = sort_misfits(parsed.misfits)
-    lines = misfits["line"].to_numpy() - 1
-    begins = np.cumsum([0, *(member.lines for member in members)])
-    starts = np.cumsum([0, *(len(member.body) for member in members)])
-    places = np.searchsorted(begins[1:], lines, side="right")
-    edges = np.searchsorted(places, np.arange(len(members) + 1)).tolist()
-    in_lines, in_bytes = find_gaps(members, lines - begins[places], edges)
-    moved = begins[:-1] - [member.first.line for member in members]
-    told = misfits.set_column(0, "line", pa.array(lines - moved[places] + in_lines))
-    moved_bytes = starts[:-1] - [member.first.byte or 0 for member in members]
-    offsets = pc.subtract(misfits["byte_offset"], pa.array(moved_bytes[places] - in_bytes))
-    told = told.set_column(told.column_names.index("byte_offset"), "byte_offset", offsets)
-    own = {
-        member.file: told.slice(start, stop - start)
-        for member, (start, stop) in zip(members, pairwise(edges), strict=True)
-        if stop > start
-    }
-    for member in members:
-        if member.totals:
-            below = member.locate(member.lines, len(member.body))
-            misfit = misfit_alone(member.totals, below, (), TOTALS).misfits
-            own[member.file] = join_misfits([own.get(member.file, NO_MISFITS), misfit])
-    are_several = pc.match_substring(told["raw"], "\n").fill_null(False).to_numpy()  # lines, of which one may be a row
-    apart = {members[place].file for place in places[are_several].tolist()}
-    doubted = {m.file for m in members if parsed.warnings and (m.file in own or m.records is not None)}
-    odd = frozenset(apart | doubted | {m.file for m in members if m.file in own and m.is_apart})
-    if parsed.lines is not None and not odd:
-        numbers = np.concatenate([m.number_lines(m.begins) for m in members])
-        places_of = np.concatenate([begin + m.begins for begin, m in zip(begins[:-1], members, strict=True)])
-        parsed = replace(parsed, lines=np.delete(numbers, np.searchsorted(places_of, lines)).tolist())
-    return _Joined(members, parsed, guess, own, odd)
+    return tell_joined([member for member, _ in most], parse_block(take_whole(block, plan), plan), Guess("parquet"))
 
 
 def _read_head(members: Sequence[Member], header: bytes, plan: ConversionContext) -> Head | None:

@@ -17,7 +17,6 @@ from tasks.convert.files.encoding import Transcoder, detect_encoding
 from tasks.convert.formats.csv.header import Head, read_head
 from tasks.convert.formats.csv.known import KnownHead, is_told_whatever_its_widths
 from tasks.convert.formats.csv.quotes import are_paired
-from tasks.convert.formats.csv.quoting import BACKSLASH
 from tasks.convert.formats.csv.totals import find_totals, may_end_with_totals
 from tasks.convert.formats.format import Place
 from tasks.convert.formats.registry import format_of
@@ -55,6 +54,8 @@ class Member:
     """Whether its head was read, and not told by that of another."""
     gaps: Gaps | None = field(default=None, compare=False)
     """Where blank lines were taken out of `body`; None where there were none."""
+    raw: bytes | None = None
+    """Its lines as they stand in the file, where escapes were taken out of them."""
 
     @classmethod
     def of(
@@ -115,7 +116,7 @@ def suffix_of(file: InputFile, plan: ConversionContext) -> str:
 
 
 def without_totals(member: Member, head: Head, plan: ConversionContext) -> Member | None:
-    """Return a file, its line of totals told apart; None where notes stand below that, or it may have had escapes."""
+    """Return a file, its line of totals told apart; None where notes stand below that."""
     totals = find_totals(ByteView.of(member.body), head, plan.target.columns)
     if totals is None:
         return member
@@ -124,18 +125,9 @@ def without_totals(member: Member, head: Head, plan: ConversionContext) -> Membe
     if totals.kept:
         return told
     above, line = member.body[: totals.place], member.body[totals.place :].rstrip(b"\r\n")
-    if b"\n" in line or (guess.escape and _QUOTE in line):
+    if b"\n" in line:
         return None
     return replace(told, body=above, lines=ByteView.of(above).lines, totals=line)
-
-
-def without_escapes(member: Member, known: KnownHead | None, plan: ConversionContext) -> Member:
-    """Return a file with its escaped quotes doubled, whose head is as the known one but for these; the file itself where it has none, or only its own head tells."""
-    escaped = BACKSLASH.encode() + _QUOTE
-    if known is None or escaped not in member.body or not known.tells_escapes(member.body):
-        return member
-    guess = replace(known.guess(b"", suffix_of(member.file, plan), member.encoding), escape=BACKSLASH)
-    return replace(member, body=member.body.replace(escaped, _QUOTE * 2), guess=guess)
 
 
 def without_blank_lines(member: Member, head: Head) -> Member | None:
@@ -203,8 +195,6 @@ def without_known_totals(member: Member, text: bytes, known: KnownHead, plan: Co
     """Return a file whose head is told by that of another, its line of totals told apart; None where notes stand below that."""
     if not may_end_with_totals(ByteView.of(member.body), known.head):
         return member
-    if member.guess is not None and member.guess.escape:
-        text = known.begins + member.body
     place = (member.first.byte or 0) - len(known.begins)
     return without_totals(member, known.with_rows(text, place, plan.target.reading), plan)
 

@@ -8,9 +8,10 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
+from typing import NamedTuple
 
 from tasks.config import Reading
-from tasks.convert.formats.csv.quoting import Quoting, detect_escapes, detect_quote
+from tasks.convert.formats.csv.quoting import Quoting, detect_escapes, detect_quote, rewrite_sample
 from tasks.convert.formats.header import NUMBER_OR_DATE, Header, find_header, is_like_rows, warn_of_skipped_row
 from tasks.convert.formats.units import are_units
 from tasks.convert.schema.blocks import EXAMPLE
@@ -93,9 +94,7 @@ class _Sample:
     @classmethod
     def read(cls, text: str, quoting: Quoting, reading: Reading, *, is_complete: bool = False) -> _Sample:
         """Return the first records that are not empty, and in no footer that is declared; the last may be totals, or unless the sample `is_complete` cut off, and tells of values at most."""
-        if not quoting.is_plain:
-            text = quoting.rewrite(text.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
-        records, footer = _records(text, quoting), reading.skip_footer or 0
+        records, footer = _records(rewrite_sample(text, quoting), quoting), reading.skip_footer or 0
         if reading.skip_blank:
             records = ((start, fields) for start, fields in records if any(map(str.strip, fields)))
         found = list(islice(records, RECORDS + 1 + footer))
@@ -104,6 +103,15 @@ class _Sample:
         starts, valued = [start for start, _ in found], [fields for _, fields in found]
         kept = max(1, len(valued) - 1)
         return cls(starts, valued[:kept], valued if is_complete else valued[:kept])
+
+
+class FoundQuoting(NamedTuple):
+    """How the fields of a file are told apart: `text` is what stands below the first lines that are none of its table, `begin` their number, and `named` the delimiter that one of them names."""
+
+    quoting: Quoting
+    text: str
+    begin: int = 0
+    named: str = ""
 
 
 def detect_dialect(
@@ -117,6 +125,25 @@ def detect_dialect(
     none and more values look like 1,5 than like 1.5; 1,234 may be thousands, and
     tells nothing. `expected` are names that columns are declared to have; a complete
     sample is all of the file.
+    """
+    quoting, text, begin, named = detect_quoting(sample, reading, suffix, expected)
+    read = _Sample.read(text, quoting, reading, is_complete=is_complete)
+    dialect = _describe(read, quoting, reading, begin, expected)
+    if not begin or named:
+        return dialect
+    above = _Sample.read(sample, quoting, reading)
+    end = max(begin, reading.skip_rows or 0)
+    skipped = (fields for start, fields in zip(above.starts, above.records, strict=False) if start < end)
+    found = next((fields for fields in skipped if is_like_rows(fields, dialect.rows)), [])
+    return replace(dialect, skipped_row=quoting.delimiter.join(found))
+
+
+def detect_quoting(sample: str, reading: Reading, suffix: str, expected: Collection[str] = ()) -> FoundQuoting:
+    """Return how the fields of a file that begins with `sample` are told apart; what is declared is not detected.
+
+    Raises:
+        TableError: its first line names a delimiter beyond ASCII.
+
     """
     delimiter = reading.delimiter or ("\t" if suffix == ".tsv" or reading.format == "tsv" else "")
     quote = detect_quote(sample) if reading.quote is None else reading.quote
@@ -134,16 +161,7 @@ def detect_dialect(
         quoting = replace(quoting, quote="")
     if reading.escape and reading.escape != quoting.quote:
         quoting = replace(quoting, escape=reading.escape)
-    quoting = detect_escapes(text, quoting, reading.escape)
-    read = _Sample.read(text, quoting, reading, is_complete=is_complete)
-    dialect = _describe(read, quoting, reading, begin, expected)
-    if not begin or named:
-        return dialect
-    above = _Sample.read(sample, quoting, reading)
-    end = max(begin, reading.skip_rows or 0)
-    skipped = (fields for start, fields in zip(above.starts, above.records, strict=False) if start < end)
-    found = next((fields for fields in skipped if is_like_rows(fields, dialect.rows)), [])
-    return replace(dialect, skipped_row=quoting.delimiter.join(found))
+    return FoundQuoting(detect_escapes(text, quoting, reading.escape), text, begin, named)
 
 
 def read_first_rows(sample: str, quoting: Quoting, reading: Reading, above: int) -> Sequence[Sequence[str]]:

@@ -10,7 +10,6 @@ from tasks.config import Reading
 from tasks.convert.files.encoding import SAMPLE_BYTES
 from tasks.convert.formats.csv.dialect import DELIMITERS, RECORDS, read_first_rows
 from tasks.convert.formats.csv.header import Head
-from tasks.convert.formats.csv.quoting import BACKSLASH
 from tasks.convert.formats.header import PLAIN_NAME, Kind, kinds_of
 from tasks.convert.formats.units import places_of_units
 from tasks.convert.schema.blocks import Guess
@@ -22,8 +21,6 @@ _TOLD_ROWS = 3  # below titles, or a row of units, from which on these are told
 _TOLD_ABOVE = 40  # lines among which a number with decimals tells of all
 _BLANKS = re.compile(rb"^[ \t\v\f]+\r?$", re.MULTILINE)
 _ODD_QUOTES = (b'\\"', b' "', b'\t"')  # by which an escape may be found, or blanks around quotes
-_ESCAPED_WITHIN = re.compile(rb'(?<!\\)\\"(?![\r\n,"])')
-_ESCAPED_FIELD = rb'(?:"(?:[^"\\]++|\\[^\\,\r\n]|"")*+"|[^",\\\r\n]*+)'
 _POINT = rb"[+-]?\d+\.(?:\d{1,2}|\d{4,})|0\.\d{3}"
 _COMMA = rb"[+-]?(?:\d+,0\d?|0,\d{1,2})|-\d+,\d{1,2}"  # none of which may be two numbers
 _ABOVE_ROWS = 4  # titles and a header
@@ -131,14 +128,6 @@ class KnownHead:
             and (self._rows is None or self._tells_units(body))
         )
 
-    def tells_escapes(self, body: bytes) -> bool:
-        """Return whether a backslash escapes quotes in `body`: it does where that leaves each record as many fields as a row has."""
-        dialect = self.head.dialect
-        if (dialect.delimiter, dialect.quote) != (",", '"') or len(self.begins) + len(body) > SAMPLE_BYTES:
-            return False
-        is_told = not any(each.encode() in body for each in (*DELIMITERS[1:], 2 * BACKSLASH))
-        return is_told and bool(_ESCAPED_WITHIN.search(body)) and self._escaped.fullmatch(body) is not None
-
     def _tells_below_title(self, body: bytes, title: bytes) -> bool:
         """Return whether no other delimiter may divide the rows, where the one line above them may be a title."""
         others, width = [each for each in DELIMITERS if each != self.head.dialect.delimiter], len(self.head.names)
@@ -216,12 +205,6 @@ class KnownHead:
         """Return whether all of the first rows have numbers or times where this file has units."""
         alike, _ = _lines_as_wide(body, self.head.dialect.delimiter, len(self.head.names))  # others are rejects
         return self._rows is not None and self._rows.fullmatch(b"".join(line + b"\n" for line in alike)) is not None
-
-    @cached_property
-    def _escaped(self) -> re.Pattern[bytes]:
-        """Return how rows are written in which a backslash escapes quotes, blank lines between them."""
-        others = len(self.head.names) - 1
-        return re.compile(rb"(?:(?:%b(?:,%b){%d})?+\r?\n)*+" % (_ESCAPED_FIELD, _ESCAPED_FIELD, others))
 
     @cached_property
     def _names(self) -> list[bytes]:

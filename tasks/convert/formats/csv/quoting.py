@@ -7,6 +7,7 @@ import io
 import re
 from collections import Counter
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import islice
 
 import numpy as np
@@ -238,15 +239,28 @@ def detect_escapes(sample: str, quoting: Quoting, escape: str | None) -> Quoting
     return quoting
 
 
+def rewrite_sample(sample: str, quoting: Quoting) -> str:
+    """Return the same records, on the same lines, as plain CSV."""
+    return sample if quoting.is_plain else _rewrite_sample(sample, quoting)
+
+
+@lru_cache(maxsize=1)  # of a file it is asked where the escape is found, and for its first records
+def _rewrite_sample(sample: str, quoting: Quoting) -> str:
+    return quoting.rewrite(sample.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
+
+
 def _better(sample: str, one: Quoting, other: Quoting, *, as_good: bool) -> Quoting:
     """Return the other where by it more records are alike, or where it is `as_good` as many."""
-    by_one, by_other = _alike(sample, one), _alike(sample, other)
+    by_other = _alike(sample, other)
+    if by_other == 1.0 and as_good:  # more cannot be
+        return other
+    by_one = _alike(sample, one)
     return other if by_other > by_one or (as_good and by_other == by_one) else one
 
 
 def _alike(sample: str, quoting: Quoting) -> float:
     """Return the share of a sample's records that have as many fields as most."""
-    text = quoting.rewrite(sample.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=quoting.delimiter, quotechar=quoting.quote)
-    widths = Counter(len(fields) for fields in reader if fields)
+    text = io.StringIO(rewrite_sample(sample, quoting), newline="")
+    widths = Counter(map(len, csv.reader(text, delimiter=quoting.delimiter, quotechar=quoting.quote)))
+    del widths[0]  # of blank lines
     return max(widths.values()) / widths.total() if widths else 0.0
