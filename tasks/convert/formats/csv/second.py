@@ -9,9 +9,10 @@ from itertools import chain
 
 import numpy as np
 
-from tasks.convert.files.byte_view import Marks
+from tasks.convert.files.byte_view import Marks, mark
+from tasks.convert.formats.csv.lines import take_lines
 from tasks.convert.formats.csv.parse import CsvBlock
-from tasks.convert.formats.csv.places import NextPlaces, take_stretches
+from tasks.convert.formats.csv.places import NextPlaces, list_places, take_stretches
 from tasks.convert.formats.csv.quotes import are_of
 from tasks.convert.formats.csv.spans import RecordSpans
 from tasks.convert.formats.header import JUDGED_ROWS, find_second, warn_of_second_header
@@ -28,19 +29,23 @@ _ENDS = 2  # bytes of a record that are told by themselves
 
 def warn_of_second(block: CsvBlock) -> list[str]:
     """Return a sentence on the first record below a blank one, or a blank line, that looks like the header of another table, if there is one."""
-    if not _may_have_blank(block) or (records := block.spans) is None:
+    lines, ends = (block.laid.lines, block.laid.below) if block.head.fields else (None, None)
+    if lines is None or ends is None or not len(below := _may_be_below(block, lines)):
         return []
-    below = _find_below_blanks(block, records)
-    if len(below) and len(below := _may_be_headers(block, records, below)):
-        is_apart = _has_blank_line(block, records, below)
-        for place, apart in zip(below.tolist(), is_apart.tolist(), strict=True):
-            first = _read(block, records, place)
-            if tuple(first) == block.head.fields or not (apart or not any(_read(block, records, place - 1))):
-                continue
-            rows = [_read(block, records, n) for n in range(place + 1, min(place + 1 + JUDGED_ROWS, len(records)))]
-            if find_second([first, *rows], {0}) is not None:
-                line = block.number_lines(records.lines[[place]])[0]
-                return [warn_of_second_header(f"line {line:,}")]
+    below = below[~_have_number(block, lines[below], ends[below])]
+    if not len(below) or (records := block.spans) is None:
+        return []
+    is_below = _has_blank_line(block, records, below) | _are_blank(block, records, below - 1)
+    below = _may_be_headers(block, records, below[is_below])
+    is_apart = _has_blank_line(block, records, below)
+    for place, apart in zip(below.tolist(), is_apart.tolist(), strict=True):
+        first = _read(block, records, place)
+        if tuple(first) == block.head.fields or not (apart or not any(_read(block, records, place - 1))):
+            continue
+        rows = [_read(block, records, n) for n in range(place + 1, min(place + 1 + JUDGED_ROWS, len(records)))]
+        if find_second([first, *rows], {0}) is not None:
+            line = block.number_lines(records.lines[[place]])[0]
+            return [warn_of_second_header(f"line {line:,}")]
     return []
 
 
@@ -49,30 +54,32 @@ def warn_elsewhere(_: CsvBlock) -> list[str]:
     return []
 
 
-def _may_have_blank(block: CsvBlock) -> bool:
-    """Return whether there may be a blank line, or a record without a value: one that begins with a delimiter or a quote."""
-    if block.laid.lines is None or (block.raw or block.window).are_blank.any():
-        return True
-    marks = f"{block.head.dialect.delimiter}{block.head.dialect.quote}".encode()
-    return bool(are_of(marks, block.window.to_numpy()[block.laid.starts[block.laid.lines]]).any())
-
-
-def _find_below_blanks(block: CsvBlock, records: RecordSpans) -> np.ndarray:
-    """Return the places of the records below a blank line, or below one of delimiters and quotes alone."""
-    if len(records) < 2 or not block.head.fields:  # noqa: PLR2004 - one below another
-        return np.empty(0, np.int64)
-    view, sizes = block.window.to_numpy(), records.stops - records.starts
+def _may_be_below(block: CsvBlock, lines: np.ndarray) -> np.ndarray:
+    """Return the places of the records, which begin in these lines, that may stand below a blank line or a record without a value, by the line above them; those that begin with a plain number are no headers."""
+    view, (starts, stops) = block.window.to_numpy(), block.laid.text.line_spans_of_any_end
+    above = lines[1:] - 1
     marks = f"{block.head.dialect.delimiter}{block.head.dialect.quote}\r".encode()
-    may_be = are_of(marks, view[records.starts]) & are_of(marks, view[records.stops - 1])
-    blank = np.flatnonzero(may_be & (sizes <= 3 * records.widths))
-    long = np.flatnonzero(sizes[blank] > _ENDS)  # two quotes a field, and what ends it
+    may_be = stops[above] == starts[above]
+    may_be |= are_of(marks, view[starts[above]]) & are_of(marks, view[stops[above] - 1])
+    if block.places is not None and block.raw is not None:
+        behind, first = block.places[above] + 1, block.places[above + 1]
+        far = np.flatnonzero(first > behind)
+        may_be[far] |= NextPlaces(block.raw.are_blank).are_in(behind[far], first[far])
+    places = np.flatnonzero(may_be) + 1
+    return np.compress(~_begin_with_number(view, starts[lines[places]], block.head.dialect.delimiter), places)
+
+
+def _are_blank(block: CsvBlock, records: RecordSpans, places: np.ndarray) -> np.ndarray:
+    """Return of some records whether each has delimiters and quotes alone."""
+    view, sizes = block.window.to_numpy(), records.stops[places] - records.starts[places]
+    marks = f"{block.head.dialect.delimiter}{block.head.dialect.quote}\r".encode()
+    found: np.ndarray = are_of(marks, view[records.starts[places]]) & are_of(marks, view[records.stops[places] - 1])
+    found &= sizes <= 3 * records.widths[places]
+    long = np.flatnonzero(found & (sizes > _ENDS))  # two quotes a field, and what ends it
     if len(long):
-        near, few = _take_alone(view, records, blank[long])
-        blank = np.delete(blank, long[_count(near, marks, few.starts, few.stops) != few.stops - few.starts])
-    is_below = np.zeros(len(records) + 1, dtype=bool)
-    is_below[blank + 1] = True
-    is_below[1:-1] |= _has_blank_line(block, records, np.arange(1, len(records)))
-    return np.flatnonzero(is_below[:-1])
+        near, few = _take_alone(view, records, places[long])
+        found[long] = _count(near, marks, few.starts, few.stops) == few.stops - few.starts
+    return found
 
 
 def _has_blank_line(block: CsvBlock, records: RecordSpans, places: np.ndarray) -> np.ndarray:
@@ -88,9 +95,7 @@ def _has_blank_line(block: CsvBlock, records: RecordSpans, places: np.ndarray) -
 def _may_be_headers(block: CsvBlock, records: RecordSpans, places: np.ndarray) -> np.ndarray:
     """Return those of the records that have no plain number, above one with a field that may be a number or a date, or narrower ones."""
     view = block.window.to_numpy()
-    places = places[~_begin_with_number(view, records.starts[places], block.head.dialect.delimiter)]
     places = places[places < len(records) - 1]
-    places = places[~_have_number(view, records, places)]
     if not len(places):
         return places
     last = np.minimum(places + 1 + JUDGED_ROWS, len(records))
@@ -109,14 +114,17 @@ def _may_be_headers(block: CsvBlock, records: RecordSpans, places: np.ndarray) -
     return np.compress((told[end] > told[below]) | is_wider, places)
 
 
-def _have_number(view: np.ndarray, records: RecordSpans, places: np.ndarray) -> np.ndarray:
-    """Return whether some records have a field of digits alone."""
-    found = np.zeros(len(places), dtype=bool)
-    if len(places):
-        view, alone = _take_alone(view, records, places)
-        begins, ends = _find_fields(alone)
-        is_number = (_count(view, _DIGITS, begins, ends) == ends - begins) & (ends > begins)
-        found[np.repeat(np.arange(len(places)), alone.widths)[is_number]] = True
+def _have_number(block: CsvBlock, lines: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """Return whether some records, from these lines to above others, have a field of digits alone: the others need not be told apart for it."""
+    is_kept = mark(list_places(lines, below), len(block.laid.starts))
+    near, found = take_lines(block, is_kept), np.zeros(len(lines), dtype=bool)
+    if near.quote:
+        near = replace(near, known=block.laid.without(near.window, is_kept))
+    if (records := near.spans) is not None:
+        begins, ends = _find_fields(records)
+        digits = _count(near.window.to_numpy(), _DIGITS, begins, ends)
+        is_number = (digits == ends - begins) & (ends > begins)
+        found[np.repeat(np.arange(len(lines)), records.widths)[is_number]] = True
     return found
 
 
@@ -162,11 +170,14 @@ def _count(view: np.ndarray, characters: bytes, begins: np.ndarray, ends: np.nda
 
 def _begin_with_number(view: np.ndarray, starts: np.ndarray, delimiter: str) -> np.ndarray:
     """Return of records whether their first field is digits, as of most it is."""
-    found, is_open = np.zeros(len(starts), dtype=bool), np.ones(len(starts), dtype=bool)
+    found, left = np.zeros(len(starts), dtype=bool), np.arange(len(starts))
     for place in range(_MOST_DIGITS):
-        bytes_here = view[np.minimum(starts + place, len(view) - 1)]
-        found |= is_open & (bytes_here == ord(delimiter)) & (place > 0)
-        is_open &= (bytes_here >= _DIGITS[0]) & (bytes_here <= _DIGITS[-1])
+        bytes_here = view[np.minimum(starts[left] + place, len(view) - 1)]
+        if place:
+            found[left[bytes_here == ord(delimiter)]] = True
+        left = left[(bytes_here >= _DIGITS[0]) & (bytes_here <= _DIGITS[-1])]
+        if not len(left):
+            break
     return found
 
 
