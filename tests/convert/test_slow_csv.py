@@ -13,7 +13,7 @@ import pytest
 
 from tasks.convert import tasks as convert_tasks
 from tasks.convert.formats.csv import format as csv_format
-from tasks.convert.formats.csv import parse, quotes, quoting, second, spans
+from tasks.convert.formats.csv import parse, quotes, quoting, spans
 from tasks.convert.formats.csv.records import UNCLOSED
 from tasks.convert.parts.rejects import write_rejects
 from tasks.convert.schema import inference
@@ -195,6 +195,31 @@ def test_no_column_is_inferred_for_padded_numbers_in_another_nor_for_one_of_plai
     assert 0 < counts["infer_type"] <= 2 * texts + 6
 
 
+@pytest.mark.parametrize(("code", "kind"), [("007", "string"), ("0x1f", "string"), (" 5", "int")])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("order", ["wxyz", "zwxy", "xyzw"])
+def test_no_other_column_is_read_again_for_padded_numbers_in_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, kind: str, end: str, order: str
+) -> None:
+    """The delimiters before one tell its column, be it the first, the last or between."""
+    read: list[list[str]] = []
+    read_block = parse.read_block
+
+    def counted(block: Any, types: Any, *options: Any) -> Any:
+        read.append(list(types))
+        return read_block(block, types, *options)
+
+    monkeypatch.setattr(parse, "read_block", counted)
+    rows = ({"w": code if n == 2 * ROWS else str(n), "x": "2.5", "y": f"1{n}", "z": "a"} for n in range(3 * ROWS))
+    lines = [",".join(order), *(",".join(row[name] for name in order) for row in rows), ""]
+    (inbox(tmp_path) / "a.csv").write_bytes(end.join(lines).encode())
+
+    table = made(tmp_path, files_source())
+
+    assert table.types == {"w": kind, "x": "float", "y": "int", "z": "string"}
+    assert [names for names in read if len(names) < len(order)] == [["w"]]
+
+
 @pytest.mark.parametrize("text", ["01.02.2013", "007", "+49 30 5", '"Smith, John"', '" 5"'])
 def test_texts_that_begin_as_padded_numbers_are_texts(tmp_path: Path, slow: Counter[str], text: str) -> None:
     """In a column of texts nothing is in doubt of them."""
@@ -266,49 +291,6 @@ def test_no_header_that_comes_again_has_the_others_read_as_texts(
     assert [(row["line"], row["raw"]) for row in read_rejects(tmp_path)] == [(line, header) for line in lines[1:]]
 
 
-def test_only_what_follows_a_blank_line_is_looked_at_for_another_header(
-    tmp_path: Path, flights: Flights, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """That of another table stands there, if anywhere: where few lines are blank, few bytes are counted."""
-    seen: list[int] = []
-    count = second._count
-
-    def counted(view: Any, *options: Any) -> Any:
-        seen.append(len(view))
-        return count(view, *options)
-
-    monkeypatch.setattr(second, "_count", counted)
-    rows = [f"x,{line}" if n % 500 else f"\nnom,{flights.header}" for n, line in enumerate(flights.lines)]
-    text = "\n".join([f"name,{flights.header}", *rows, ""])
-    (inbox(tmp_path) / "a.csv").write_text(text)
-
-    made(tmp_path, files_source(read={"header": True}))
-
-    assert 0 < max(seen) < len(text) // 10
-
-
-@pytest.mark.parametrize("is_told", [True, False])
-def test_rows_without_a_value_between_texts_have_no_block_read_again(
-    tmp_path: Path, slow: Counter[str], monkeypatch: pytest.MonkeyPatch, *, is_told: bool
-) -> None:
-    """The header of another table is looked for below them, among all at once, and told."""
-    calls: Counter[str] = Counter()
-    for owner, name in ((parse, "read_block"), (second, "take_stretches")):
-        count_calls(monkeypatch, calls, owner, name)
-    other = ",,\ncity,country,people\nBonn,D,300\n" if is_told else ""
-    (inbox(tmp_path) / "a.csv").write_text("who,what,where\n" + "a,b c,d\n,,\n" * ROWS + other)
-
-    table = made(tmp_path, files_source())
-
-    assert table.rows_table == 2 * ROWS + (3 if is_told else 0)
-    assert calls["read_block"] <= 3  # and as much of it as tells the types
-    assert calls["take_stretches"] <= 6
-    assert not slow
-    line = 2 * ROWS + 3
-    told = [f"line {line:,} looks like the header of another table" in each for each in table.findings.warnings]
-    assert told == [True] * is_told
-
-
 @pytest.mark.parametrize("note", ['"a\nb"', '"a\rb"'])
 def test_no_type_is_told_by_more_than_the_first_records_where_carriage_returns_alone_end_them(
     tmp_path: Path, flights: Flights, monkeypatch: pytest.MonkeyPatch, note: str
@@ -328,21 +310,6 @@ def test_no_type_is_told_by_more_than_the_first_records_where_carriage_returns_a
     made(tmp_path, files_source())
 
     assert 0 < max(seen) < ROWS // 4
-
-
-@pytest.mark.parametrize("text", ["some text,other text", "12 Main St,7 km", "Elm St 3,-"])
-def test_no_row_of_texts_below_a_blank_line_is_judged_by_itself(
-    tmp_path: Path, slow: Counter[str], monkeypatch: pytest.MonkeyPatch, text: str
-) -> None:
-    """None of them is the header of another table: no column below has numbers or dates."""
-    judged: list[Any] = []
-    monkeypatch.setattr(second, "find_second", lambda *rows: judged.append(rows))
-    (inbox(tmp_path) / "a.csv").write_text("id,name,size\n" + f"x,{text}\n\n" * ROWS)
-
-    made(tmp_path, files_source())
-
-    assert not judged
-    assert not slow
 
 
 @pytest.mark.parametrize(

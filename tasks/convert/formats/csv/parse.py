@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,7 +15,7 @@ import pyarrow.csv as pa_csv
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.files.content import MARK
 from tasks.convert.formats.csv.header import Head
-from tasks.convert.formats.csv.quotes import find_marks
+from tasks.convert.formats.csv.padded import find_padded_columns, has_padded_numbers
 from tasks.convert.formats.csv.records import Records
 from tasks.convert.formats.csv.spans import LaidLines, RecordSpans
 from tasks.convert.schema.blocks import RawBlock, Schema, TypedBlock
@@ -27,6 +27,7 @@ from tasks.convert.schema.types import BOOL_TEXTS, NULL_TEXTS, SURE_IN_FLOAT, Ty
 
 _SAMPLE_BYTES = 32 * 1024
 _COMMON_NULLS = ["", "NA"]
+_PADDED = r"^([ \t]|\+|0[0-9xX])"
 
 
 class _NoLineError(Exception):
@@ -144,8 +145,7 @@ def read_typed(
         return None
     lines = _find_lines(block, table.num_rows) if schema.lines else None
     numbers = [name for name in names if types[name] not in ("string", "bool")]  # a padded date is a text as well
-    has_padded = numbers and _has_padded_numbers(block.window, block.head.dialect.delimiter, block.quote)
-    padded = _find_padded_columns(block, numbers) if has_padded else {}
+    padded = _find_padded_columns(block, numbers, table.num_rows) if numbers else {}
     known = {name: kind for name, kind in known.items() if name not in padded}
     types |= dict.fromkeys(padded, "string")
     read = {name: padded.get(name, table[name]) for name in names}
@@ -327,10 +327,17 @@ def _may_have_lost_digits(values: pa.ChunkedArray) -> bool:
     return low is not None and bool(max(abs(low), abs(high)) >= SURE_IN_FLOAT)
 
 
-def _find_padded_columns(block: CsvBlock, numbers: Sequence[str]) -> dict[str, pa.ChunkedArray]:
+def _find_padded_columns(block: CsvBlock, numbers: Sequence[str], rows: int) -> dict[str, pa.ChunkedArray]:
     """Return those of the columns, as texts, of which a value is one of those that any field, or text of several, may be."""
-    texts = read_block(block, dict.fromkeys(numbers, pa.string()))
-    return {name: column for name, column in zip(numbers, texts.columns, strict=True) if _is_padded(column)}
+    delimiter, quote, names = block.head.dialect.delimiter, block.quote, block.head.names
+    if not quote and rows == block.window.lines == block.window.lines_of_any_end:
+        doubtful = [names[place] for place in find_padded_columns(block.window, delimiter, len(names))]
+    else:
+        doubtful = list(numbers) if has_padded_numbers(block.window, delimiter, quote) else []
+    if not (doubtful := [name for name in numbers if name in doubtful]):
+        return {}
+    texts = read_block(block, dict.fromkeys(doubtful, pa.string()))
+    return {name: column for name, column in zip(doubtful, texts.columns, strict=True) if _is_padded(column)}
 
 
 def _is_padded(texts: pa.ChunkedArray) -> bool:
@@ -340,50 +347,3 @@ def _is_padded(texts: pa.ChunkedArray) -> bool:
         if pc.any(found).as_py() and pc.any(pc.match_substring_regex(texts.filter(found), _PADDED)).as_py():
             return True
     return False
-
-
-_PADDED = r"^([ \t]|\+|0[0-9xX])"
-_SLICE_BYTES = 128 * 1024  # what the comparisons write stays in the processor's cache
-_AFTER_ZERO = np.isin(np.arange(256), list(b"0123456789xX"))
-_ZERO = ord("0")
-_NOWHERE = np.empty(0, np.int64)
-
-
-def _has_padded_numbers(window: ByteView, delimiter: str, quote: str) -> bool:
-    """Return whether a field begins with 0 and another digit, or with 0x; in doubt, after a plus or a blank, it does."""
-    view = window.to_numpy()
-    if len(view) > 1 and view[0] == _ZERO and _AFTER_ZERO[view[1]]:
-        return True
-    doubtful = [ord(character) for character in "+ \t" if character.encode() in window and character != delimiter]
-    if len(view) and int(view[0]) in doubtful:
-        return True
-    begins = np.frombuffer(f"{delimiter}{quote}\r\n".encode(), np.uint8)
-    found = (places[np.isin(view[places], begins)] for places in _find_padded(view, int(begins.max()), doubtful))
-    if not quote:
-        return any(map(len, found))
-    places = np.concatenate([_NOWHERE, *found])
-    quotes = find_marks(view, quote, delimiter) if len(places) else _NOWHERE
-    if quotes is None:
-        return True
-    is_outside = np.searchsorted(quotes, places, "right") % 2 == 0
-    return bool((is_outside | (view[places] == ord(quote))).any())
-
-
-def _find_padded(view: np.ndarray, most: int, doubtful: Sequence[int]) -> Iterator[np.ndarray]:
-    """Yield the places of bytes not greater than `most` after which a number begins so."""
-    # To compare with the greatest alone is cheap, and leaves little to be looked at.
-    small, equal = np.empty(_SLICE_BYTES, dtype=bool), np.empty(_SLICE_BYTES, dtype=bool)
-    for first in range(0, len(view) - 2, _SLICE_BYTES):
-        piece = view[first : min(first + _SLICE_BYTES, len(view) - 2)]
-        before, zero = small[: len(piece)], equal[: len(piece)]
-        following = view[first + 1 : first + 1 + len(piece)]
-        np.less_equal(piece, most, out=before)
-        for byte in doubtful:
-            yield np.flatnonzero(before & (following == byte)) + first
-        np.equal(following, _ZERO, out=zero)
-        np.logical_and(before, zero, out=zero)
-        np.greater_equal(view[first + 2 : first + 2 + len(piece)], _ZERO, out=before)
-        np.logical_and(before, zero, out=zero)
-        if zero.any():
-            found = np.flatnonzero(zero) + first
-            yield found[_AFTER_ZERO[view[found + 2]]]
