@@ -29,6 +29,19 @@ def test_a_second_header_in_a_file_is_told(tmp_path: Path, blank: str, far: str)
     )
 
 
+@pytest.mark.parametrize("long", ['a,"of\n1,2,3\n4,5,6\n7,8,9\n1,1,1\n2,2,2\n3,3,3\nlines",b\n', ""])
+@pytest.mark.parametrize("blank", ["\n", ",,\n"])
+def test_a_second_header_beside_a_value_of_many_lines_is_told(tmp_path: Path, long: str, blank: str) -> None:
+    """Be it a value of lines like records, which is kept and doubted."""
+    above = f"who,what,where\n{'x,y,z' + chr(10)}{long}"
+    write_files(tmp_path, a_csv=f"{above}{blank}Station,Date,Depth\nA,2024-01-01,5\n")
+
+    warnings = make_table(tmp_path, files_source(read={"header": True})).findings.warnings
+
+    line = 1 + (above + blank).count("\n")
+    assert any(f"line {line} looks like the header of another table" in warning for warning in warnings)
+
+
 @pytest.mark.parametrize(
     "content",
     [

@@ -166,11 +166,16 @@ def read_typed(
         NO_MISFITS,
         lambda rows: _locate(block, table.num_rows, rows),
         known,
-        warnings=[*block.warnings, *(second(block) if second is not None and has_empty else ())],
+        warnings=[*block.warnings, *(second(_as_parsed(block)) if second is not None and has_empty else ())],
         decimal=block.head.dialect.decimal,
         is_decided=block.head.dialect.is_decided,
         lines=None if lines is None else block.number_lines(lines).tolist(),
     )
+
+
+def _as_parsed(block: CsvBlock) -> CsvBlock:
+    """Return a block that is parsed with its records as they were: those that were doubted have each of their quotes count."""
+    return block if block.laid.lines is not None else replace(block, is_settled=True, known=None)
 
 
 def _may_be_repeated(block: CsvBlock, values: Mapping[str, pa.ChunkedArray]) -> bool:
