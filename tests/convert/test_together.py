@@ -93,6 +93,7 @@ LINES = (
         "a field of two lines",
         "a reject below a field of two lines",
         "totals",
+        "totals in Latin-1",
         "totals without a word",
         "what is called a total",
     ),

@@ -185,6 +185,8 @@ def _count_titles(records: Sequence[Record], expected: Collection[str]) -> int:
 
 def _count_comments(records: Sequence[Record], expected: Collection[str]) -> int:
     """Return how many records at the beginning are comments: #, and a blank or another # after it, or not as many fields as the others."""
+    if not records or not _first_of(records[0]).startswith(_COMMENT):
+        return 0
     width = width_of([record for record in records if not _first_of(record).startswith(_COMMENT)])
     above = next((n for n, record in enumerate(records) if not _is_comment(record, width)), 0)
     rest = records[above:]

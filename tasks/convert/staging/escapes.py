@@ -80,8 +80,10 @@ def locate_raw(members: Sequence[Member], rejects: Mapping[InputFile, pa.Table])
     joined = pa.concat_tables(tables)
     lines = joined["line"].to_numpy() + np.repeat(lines_above - [member.first.line for member, _ in found], sizes)
     starts, stops = (each[lines] for each in text.line_spans_of_any_end)
-    offsets = starts + np.repeat([member.first.byte or 0 for member, _ in found] - bytes_above, sizes)
-    for name, values in {"raw": cut_texts(text.view, starts, stops), "byte_offset": pa.array(offsets)}.items():
+    begins = [(member.first.byte or 0) + (member.mark_bytes or 0) for member, _ in found]
+    are_hidden = np.repeat([member.mark_bytes is None for member, _ in found], sizes)
+    offsets = pa.array(starts + np.repeat(begins - bytes_above, sizes), mask=are_hidden)
+    for name, values in {"raw": cut_texts(text.view, starts, stops), "byte_offset": offsets}.items():
         joined = joined.set_column(joined.column_names.index(name), name, values)
     edges = np.cumsum([0, *sizes]).tolist()
     return {

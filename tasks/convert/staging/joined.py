@@ -45,8 +45,9 @@ def tell_joined(members: Sequence[Member], parsed: TypedBlock, guess: Guess) -> 
     in_lines, in_bytes = find_gaps(members, lines - begins[places], edges)
     moved = begins[:-1] - [member.first.line for member in members]
     told = misfits.set_column(0, "line", pa.array(lines - moved[places] + in_lines))
-    moved_bytes = starts[:-1] - [member.first.byte or 0 for member in members]
-    offsets = pc.subtract(misfits["byte_offset"], pa.array(moved_bytes[places] - in_bytes))
+    moved_bytes = starts[:-1] - [(member.first.byte or 0) + (member.mark_bytes or 0) for member in members]
+    are_hidden = np.array([member.mark_bytes is None for member in members], bool)[places]
+    offsets = pc.subtract(misfits["byte_offset"], pa.array(moved_bytes[places] - in_bytes, mask=are_hidden))
     told = told.set_column(told.column_names.index("byte_offset"), "byte_offset", offsets)
     own = {
         member.file: told.slice(start, stop - start)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -155,13 +155,14 @@ def _join_tables(texts: _Texts, plan: ConversionContext) -> Joined | None:
     plain = {file: each for file, each in decoded.items() if each is not None}
     escaped = find_escaped(plain, plan)
     plain |= {file: (each.text, plain[file][1]) for file, each in escaped.items()}
-    head, members = _take_below_header(plain, plan)
+    head, members = _take_below_header(plain, escaped, plan)
     if head is None:
-        head, members = _take_below_heads(plain, plan)
+        head, members = _take_below_heads(plain, escaped, plan)
     if head is None or not members or plan.target.find_missing(head.names):
         return None
     members = [m for m in (_divide(member, head) for member in members) if m.most_lines <= MANY_LINES]
     members = with_raw(members, escaped, head) if escaped else members
+    members = [_with_mark(m, texts[m.file].data) for m in members]
     if any(m.gaps is not None for m in members) or has_line_without_values(b"".join(m.body for m in members), head):
         members = [m for m in members if not may_have_second(m.body, m.gaps, head.dialect)]
     if not members:
@@ -171,14 +172,18 @@ def _join_tables(texts: _Texts, plan: ConversionContext) -> Joined | None:
     told = None if parsed.points else tell_joined(members, parsed, head.guess(suffix_of(members[0].file, plan)))
     if told is None:
         return None
-    # Where a byte of a reject stands is not known but in UTF-8 without a mark, and its own rows may tell another delimiter.
+    # The own rows of a file with rejects may tell another delimiter.
     rejected = [m for m in members if m.file in told.misfits]
     unlike = [m for m in rejected if not m.has_own_head and len(told.misfits[m.file]) > bool(m.totals)]
-    doubted = {m.file for m in unlike if not is_told(m, plain[m.file][0], head, plan)}
-    marked = {m.file for m in rejected if texts[m.file].data.startswith(MARK)}
-    odd = [m for m in rejected if m.encoding != "utf-8" or m.file in doubted | marked]
+    odd = [m for m in unlike if not is_told(m, plain[m.file][0], head, plan)]
     narrower = frozenset[InputFile]() if plan.wanted is not None else _find_narrower(members, told, plan)
     return told._replace(odd=told.odd | {m.file for m in odd}, narrower=narrower)
+
+
+def _with_mark(member: Member, data: bytes) -> Member:
+    """Return a file with the place of its text in its bytes."""
+    mark_bytes = None if member.encoding != "utf-8" else len(MARK) if data.startswith(MARK) else 0
+    return member if mark_bytes == 0 else replace(member, mark_bytes=mark_bytes)
 
 
 def _divide(member: Member, head: Head) -> Member:
@@ -187,8 +192,10 @@ def _divide(member: Member, head: Head) -> Member:
     return member if records is None else replace(member, records=records)
 
 
-def _take_below_header(plain: Mapping[InputFile, tuple[bytes, str]], plan: ConversionContext) -> _Found:
-    """Return the files that begin with the header of the first."""
+def _take_below_header(
+    plain: Mapping[InputFile, tuple[bytes, str]], escaped: Collection[InputFile], plan: ConversionContext
+) -> _Found:
+    """Return the files that begin with the header of the first; of those that are `escaped` it is known how their fields are told apart."""
     first_lines = (data[: data.find(b"\n") + 1] for data, _ in plain.values())
     header = next(filter(bytes.strip, first_lines), b"")  # one without an end may be the beginning of another's
     below = [(file, data, encoding) for file, (data, encoding) in plain.items() if data.startswith(header)]
@@ -206,19 +213,24 @@ def _take_below_header(plain: Mapping[InputFile, tuple[bytes, str]], plan: Conve
         if has_stray_quotes(m.body, head) or (are_odd and has_odd_line(m.body, head)):
             continue
         text = plain[m.file][0]
-        if known is not None and known.tells(m.body) and not may_begin_with_units(m.body, head, plan):
+        is_known = known is not None and known.tells(m.body, is_told_apart=m.file in escaped)
+        if known is not None and is_known and not may_begin_with_units(m.body, head, plan):
             found.append(without_known_totals(m, text, known, plan))
         elif (own := find_head_alike(m.file.name, text, head, plan)) is not None:
             found.append(without_totals(replace(m, has_own_head=True), own, plan))
     return head, [member for member in found if member is not None]
 
 
-def _take_below_heads(plain: Mapping[InputFile, tuple[bytes, str]], plan: ConversionContext) -> _Found:
+def _take_below_heads(
+    plain: Mapping[InputFile, tuple[bytes, str]], escaped: Collection[InputFile], plan: ConversionContext
+) -> _Found:
     """Return the files whose heads are alike, but for titles and units: the kind that comes most often."""
     alike: dict[Hashable, list[tuple[Head, Member]]] = {}
     known: list[KnownHead] = []
     for file, (data, encoding) in plain.items():
-        found = ((each.head, take_known(file, data, encoding, each, plan)) for each in known)
+        found = (
+            (each.head, take_known(file, data, encoding, each, plan, is_told_apart=file in escaped)) for each in known
+        )
         if (told := next(((head, member) for head, member in found if member is not None), None)) is not None:
             alike.setdefault(told[0].kind, []).append(told)
             continue
@@ -314,12 +326,11 @@ def _join_columns(texts: _Texts, plan: ConversionContext) -> Joined | None:
 
 
 def _read_head(members: Sequence[Member], header: bytes, plan: ConversionContext) -> Head | None:
-    """Return the head that all members have, but for escapes; None where it is more than a line, or more is to be told of it."""
+    """Return the head that all members have; None where it is more than a line, or more is to be told of it."""
     most = max(members, key=lambda member: member.rows)  # of one without rows little is told
     head = read_own_head(most.file.name, header + most.body, plan)
-    if not head.names or head.size != len(header) or head.dialect.warnings or head.dialect.doubts:
-        return None
-    return replace(head, dialect=replace(head.dialect, escape=""))
+    dialect, is_line = head.dialect, bool(head.names) and head.size == len(header)
+    return head if is_line and not (dialect.warnings or dialect.doubts or dialect.escape) else None
 
 
 def _read(file: InputFile, plan: ConversionContext) -> _Text | None:

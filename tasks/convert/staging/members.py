@@ -54,6 +54,8 @@ class Member:
     """Whether its head was read, and not told by that of another."""
     gaps: Gaps | None = field(default=None, compare=False)
     """Where blank lines were taken out of `body`; None where there were none."""
+    mark_bytes: int | None = 0
+    """How many bytes of the file stand above its text; None where it is no UTF-8, and its places are not told."""
     raw: bytes | None = None
     """Its lines as they stand in the file, where escapes were taken out of them."""
 
@@ -102,7 +104,8 @@ class Member:
     def locate(self, line: int, place: int) -> Place:
         """Return where what begins in this line of its rows, at this place among their bytes, stands in the file."""
         lines, size = (0, 0) if self.gaps is None else (int(each[line]) for each in self.gaps)
-        return Place(self.first.line + line + lines, (self.first.byte or 0) + place + size)
+        above = None if self.mark_bytes is None else (self.first.byte or 0) + self.mark_bytes
+        return Place(self.first.line + line + lines, None if above is None else above + place + size)
 
     @property
     def is_plain(self) -> bool:
@@ -175,7 +178,9 @@ def read_own_head(name: str, text: bytes, plan: ConversionContext) -> Head:
     return read_head(ByteView.of(text), target.reading, suffix, target.naming.rename, target.header_names)
 
 
-def take_known(file: InputFile, text: bytes, encoding: str, known: KnownHead, plan: ConversionContext) -> Member | None:
+def take_known(
+    file: InputFile, text: bytes, encoding: str, known: KnownHead, plan: ConversionContext, *, is_told_apart: bool
+) -> Member | None:
     """Return a file whose head is told by that of another; None where its own is to be read."""
     if (place := known.find(text)) is None:
         return None
@@ -184,7 +189,9 @@ def take_known(file: InputFile, text: bytes, encoding: str, known: KnownHead, pl
     guess = known.guess(title, suffix_of(file, plan), encoding)
     whole = Member.of(file, text[first.byte :], encoding, first, guess, has_own_head=False)
     member = None if has_stray_quotes(whole.body, head) else without_blank_lines(whole, head)
-    if member is None or has_odd_line(member.body, head) or not known.tells(member.body, title):
+    if member is None or has_odd_line(member.body, head):
+        return None
+    if not known.tells(member.body, title, is_told_apart=is_told_apart):
         return None
     if head.units is None and may_begin_with_units(member.body, head, plan):
         return None
@@ -202,7 +209,7 @@ def without_known_totals(member: Member, text: bytes, known: KnownHead, plan: Co
 def is_told(member: Member, text: bytes, head: Head, plan: ConversionContext) -> bool:
     """Return whether the head of a file, now that it is read, is what that of another, or this one, told of it."""
     is_titled = member.guess is not None and member.guess.skipped > 0
-    if is_told_whatever_its_widths(head, member.body, is_titled=is_titled):
+    if is_told_whatever_its_widths(head, member.body, is_titled=is_titled, is_told_apart=member.raw is not None):
         return True
     own = find_own_head(member.file.name, text, plan)
     if own is None or own.kind != head.kind or Place(own.lines + 1, own.size) != member.first:

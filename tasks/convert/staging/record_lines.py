@@ -76,14 +76,15 @@ def has_odd_line(body: bytes, head: Head) -> bool:
     if fields < 2:  # noqa: PLR2004 - of one column it is a value
         return True
     delimiter, quote = dialect.delimiter.encode(), dialect.quote.encode()
-    empty = None if quote and quote in body else delimiter * (fields - 1)
-    found = (
-        line.group().removesuffix(b"\r")
-        for line in line_without_values(dialect.delimiter, dialect.quote).finditer(body)
-    )
-    return any(
-        (line != empty and line.count(delimiter) == fields - 1) or bool(quote and quote in line) for line in found
-    )
+    empty, records = delimiter * (fields - 1), find_records(body, dialect.quote) if quote and quote in body else None
+    for found in line_without_values(dialect.delimiter, dialect.quote).finditer(body):
+        line = found.group().removesuffix(b"\r")
+        if quote and quote in line:
+            return True
+        is_within = line == empty and records is not None and body.count(b"\n", 0, found.start()) not in records
+        if line.count(delimiter) == fields - 1 and (line != empty or is_within):
+            return True
+    return False
 
 
 def may_have_second(rows: bytes, gaps: Gaps | None, dialect: Dialect) -> bool:

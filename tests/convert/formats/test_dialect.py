@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -11,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.config import Reading
+from tasks.convert.formats.csv import dialect, quoting
 from tasks.convert.formats.csv.dialect import Dialect, detect_dialect
 from tests.convert.conftest import PROPERTY
+from tests.convert.slow_paths import count_calls
 
 NAMES = ["id", "name", "since", "share", "note"]
 CELLS = st.one_of(
@@ -123,6 +126,26 @@ def test_what_is_declared_is_not_detected() -> None:
     assert detect_dialect(text, Reading(decimal="."), ".csv").decimal == "."
     assert detect_dialect(text, Reading(), ".tsv").delimiter == "\t"
     assert detect_dialect('a"b\n1"2\n', Reading(delimiter='"'), ".csv") == Dialect('"', "")
+
+
+def test_the_first_records_are_read_once_by_each_delimiter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of a header that one divides were read again to weigh it, and the values of all judged where the widths of the records tell."""
+    counts: Counter[str] = Counter()
+    for name in ("_records", "_share_typed"):
+        count_calls(monkeypatch, counts, dialect, name)
+
+    assert detect_dialect("a;b\n1,5;x\n2\n3,5;y\n4,5;z\n", Reading(), ".csv") == Dialect(";", decimal=",")
+    assert counts == {"_records": len(dialect.DELIMITERS) + len([";", ",", "all"])}
+
+
+def test_an_escape_by_which_all_records_are_alike_is_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To read the records without it, and to rewrite them for the first rows again, took as long as to find it."""
+    counts: Counter[str] = Counter()
+    count_calls(monkeypatch, counts, quoting, "_alike")
+    count_calls(monkeypatch, counts, quoting.Quoting, "rewrite")
+
+    assert detect_dialect('a,b\n1,"x \\"y\\" z"\n2,x\n', Reading(), ".csv").escape == "\\"
+    assert counts == {"_alike": 1, "rewrite": 1}
 
 
 @PROPERTY

@@ -241,17 +241,21 @@ def _find(
 def _detect_delimiter(text: str, quoting: Quoting, reading: Reading, expected: Collection[str]) -> str:
     """Return the delimiter; mostly the header alone tells it, and the records are not weighed, which would take longer than all else."""
     dividing = [each for each in DELIMITERS if len(_first(text, replace(quoting, delimiter=each))) > 1]
-    if len(dividing) == 1:
-        widths = map(len, _Sample.read(text, replace(quoting, delimiter=dividing[0]), reading).records)
-        if len(set(widths)) == 1:
-            return dividing[0]
+    samples = {each: _Sample.read(text, replace(quoting, delimiter=each), reading) for each in dividing[:1]}
+    if len(dividing) == 1 and len(set(map(len, samples[dividing[0]].records))) == 1:
+        return dividing[0]
     if not any(each in text for each in DELIMITERS[1:]):  # as below a title of a file of commas
         return DELIMITERS[0]
-    samples = {
-        each: _Sample.read(text, replace(quoting, delimiter=each), reading) for each in DELIMITERS if each in text
-    }
-    weights = {each: _agreement(sample.records, reading, expected) for each, sample in samples.items()}
-    return max(DELIMITERS, key=lambda each: weights.get(each, (0.0, 0.0, 0)))
+    for each in DELIMITERS:
+        if each in text and each not in samples:
+            samples[each] = _Sample.read(text, replace(quoting, delimiter=each), reading)
+    tables = {each: _divided(sample.records, reading, expected) for each, sample in samples.items()}
+    shares = {each: _share_alike(table) for each, table in tables.items()}
+    most = max(shares.values())
+    best = [each for each in DELIMITERS if shares.get(each) == most]
+    if len(best) == 1 or not most:
+        return best[0] if most else DELIMITERS[0]
+    return max(best, key=lambda each: (_share_typed(tables[each]), len(tables[each][0])))
 
 
 def _records(text: str, quoting: Quoting) -> Iterator[tuple[int, list[str]]]:
@@ -269,20 +273,23 @@ def _first(text: str, quoting: Quoting) -> list[str]:
     return next((fields for _, fields in _records(text, quoting)), [])
 
 
-def _agreement(
-    records: Sequence[Sequence[str]], reading: Reading, expected: Collection[str]
-) -> tuple[float, float, int]:
-    """Return the share of records that have as many fields as the first that is no title, that of fields that are typed, and how many."""
+def _divided(records: Sequence[Sequence[str]], reading: Reading, expected: Collection[str]) -> Sequence[Sequence[str]]:
+    """Return the records from the first that is no title on; none where nothing divides that."""
     if max(map(len, records), default=0) < 2:  # noqa: PLR2004 - what separates nothing
-        return 0.0, 0.0, 0
+        return ()
     table = records[_find(records, reading, reading.header is not False, expected).above :]
-    width = len(table[0])
-    if width < 2:  # noqa: PLR2004 - as above
-        return 0.0, 0.0, 0
-    alike = sum(1 for fields in table if len(fields) == width) / len(table)
+    return () if len(table[0]) < 2 else table  # noqa: PLR2004 - as above
+
+
+def _share_alike(table: Sequence[Sequence[str]]) -> float:
+    """Return the share of records that have as many fields as the first."""
+    return sum(1 for fields in table if len(fields) == len(table[0])) / len(table) if table else 0.0
+
+
+def _share_typed(table: Sequence[Sequence[str]]) -> float:
+    """Return the share of the fields that are numbers or dates."""
     filled = [field for fields in table for field in fields if field]
-    typed = sum(map(bool, map(NUMBER_OR_DATE.fullmatch, filled))) / max(1, len(filled))
-    return alike, typed, width
+    return sum(map(bool, map(NUMBER_OR_DATE.fullmatch, filled))) / max(1, len(filled))
 
 
 def _find_undivided(records: Sequence[Sequence[str]], delimiter: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 
 from tasks.config import Reading
 from tasks.convert.files.encoding import SAMPLE_BYTES
@@ -29,14 +29,15 @@ _NUMBER, _DATE = rb"[+-]?\d+(?:\.\d+)?", rb"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\
 _VALUES: dict[Kind, bytes] = {"number": _NUMBER, "date": _DATE}
 
 
-def is_told_whatever_its_widths(head: Head, body: bytes, *, is_titled: bool) -> bool:
+def is_told_whatever_its_widths(head: Head, body: bytes, *, is_titled: bool, is_told_apart: bool) -> bool:
     """Return whether a head that a known one tells is that of a file with `body` below it, although some rows have other fields."""
     delimiter, width = head.dialect.delimiter, len(head.names)
-    others = [each for each in (*DELIMITERS, '"') if each != delimiter]
+    others = [each for each in DELIMITERS if each != delimiter and not is_told_apart]
     # Of records most of which a tab does not divide it is no delimiter.
     text = _BLANKS.sub(b"", body) if "\t" in others and b"\t" in body else body
-    if width == 1 or any(each.encode() in text for each in others):
+    if width == 1 or any(each.encode() in text for each in others) or (b'"' in body and head.dialect.quote != '"'):
         return False
+    body = _without_quotes(body, delimiter)
     # Where most have other widths the header may be a title, and where a fifth have, what stands above it may be none.
     alike, lines = _lines_as_wide(body, delimiter, width)
     return len(alike) > (0.9 if is_titled else 0.5) * lines
@@ -49,10 +50,18 @@ def _lines_as_wide(body: bytes, delimiter: str, width: int) -> tuple[list[bytes]
     return [line for line in lines if line.count(delimiter.encode()) == width - 1], len(lines)
 
 
-def _count_records(body: bytes) -> int:
-    """Return how many records there are at least, whose quotes are paired."""
-    lines = body.count(b"\n")
-    return lines - sum(within.count(b"\n") for within in body.split(b'"')[1::2]) if b'"' in body else lines
+def _without_quotes(body: bytes, delimiter: str) -> bytes:
+    """Return records whose quotes are paired without these, each as one line: a delimiter or line end within quotes is another character."""
+    if b'"' not in body:
+        return body
+    parts = body.split(b'"')
+    parts[1::2] = [part.translate(_masked(delimiter)) for part in parts[1::2]]
+    return b"".join(parts)
+
+
+@cache
+def _masked(delimiter: str) -> bytes:
+    return bytes.maketrans(f"{delimiter}\r\n".encode(), b"___")
 
 
 @dataclass(frozen=True)
@@ -116,26 +125,27 @@ class KnownHead:
             dialect=replace(dialect, rows=read_first_rows(sample, dialect.quoting, reading, above)),
         )
 
-    def tells(self, body: bytes, title: bytes = b"") -> bool:
-        """Return whether no row in `body`, whose quotes are paired, tells that a file is written otherwise than this one."""
-        if (title or self.head.units is not None) and _count_records(body) < _TOLD_ROWS:
+    def tells(self, body: bytes, title: bytes = b"", *, is_told_apart: bool = False) -> bool:
+        """Return whether no row in `body`, whose quotes are paired, tells that a file is written otherwise than this one; how its fields `is_told_apart` may be known."""
+        plain = _without_quotes(body, self.head.dialect.delimiter)
+        if (title or self.head.units is not None) and plain.count(b"\n") < _TOLD_ROWS:
             return False
         return (
-            self._tells_below_title(body, title)
-            and self._tells_quotes(body)
+            self._tells_below_title(body, title, is_told_apart=is_told_apart)
+            and (b'"' not in body or self._tells_quotes(body, is_told_apart=is_told_apart))
             and self._tells_header(body)
-            and self._tells_decimal(body, title)
-            and (self._rows is None or self._tells_units(body))
+            and self._tells_decimal(plain, title)
+            and (self._rows is None or self._tells_units(plain))
         )
 
-    def _tells_below_title(self, body: bytes, title: bytes) -> bool:
+    def _tells_below_title(self, body: bytes, title: bytes, *, is_told_apart: bool) -> bool:
         """Return whether no other delimiter may divide the rows, where the one line above them may be a title."""
         others, width = [each for each in DELIMITERS if each != self.head.dialect.delimiter], len(self.head.names)
         if not title and width > 1:
             return True
         if title and width < _TOLD_COLUMNS:
             return False
-        found = [each for each in others if each.encode() in body]
+        found = [each for each in others if each.encode() in body and not is_told_apart]
         return not found or (found == [","] and bool(title) and self._has_decimals(body))
 
     def _has_decimals(self, body: bytes) -> bool:
@@ -179,12 +189,12 @@ class KnownHead:
         rows = [row for row in self.head.dialect.rows if len(row) == width]
         return [kinds_of([row[place] for row in rows], 1.0) for place in range(width)]
 
-    def _tells_quotes(self, body: bytes) -> bool:
-        if b'"' not in body:
-            return True
-        is_one = len(self.head.names) == 1 or self.head.units is not None or not self.has_decimal
-        if is_one or _ODD_QUOTES[0] in body:
+    def _tells_quotes(self, body: bytes, *, is_told_apart: bool) -> bool:
+        """Return whether all that is between quotes is a field, or of one."""
+        if len(self.head.names) == 1 or self.head.dialect.quote != '"':
             return False
+        if is_told_apart or _ODD_QUOTES[0] in body:
+            return is_told_apart
         return not any(odd in body for odd in _ODD_QUOTES[1:]) or self._quote_behind_blanks.search(body) is None
 
     def _tells_header(self, body: bytes) -> bool:
