@@ -144,6 +144,20 @@ def test_files_of_an_odd_kind_are_read_at_once(tmp_path: Path, monkeypatch: pyte
     assert counts["read_small"] == (0 if kind in LINES else COUNT)
 
 
+def test_files_without_quotes_are_joined_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it is declared that nothing quotes fields, each line is a record."""
+    for number in range(COUNT):
+        (inbox(tmp_path) / f"{number:02d}.csv").write_bytes(KINDS["blank lines, totals and a reject"](number))
+    read = {"quote": ""}
+    alone = told_of(tmp_path, at_once=False, monkeypatch=monkeypatch, read=read)
+    counts: Counter[str] = Counter()
+    count_calls(monkeypatch, counts, gathering, "read_small")
+
+    together = told_of(tmp_path, at_once=True, monkeypatch=monkeypatch, read=read)
+
+    assert (together, counts["read_small"]) == (alone, 0)
+
+
 def json_lines(number: int, odd: str, place: int) -> bytes:
     """Return lines of JSON, and another between them."""
     rows = [f'{{"id": {number + n}, "name": "{"ab"[n % 2]}"}}' for n in range(3)]

@@ -28,7 +28,7 @@ class Gaps(NamedTuple):
 
 def find_records(body: bytes, quote: str) -> np.ndarray | None:
     """Return in which line of a text whose quotes are paired each record begins; None where each line is one."""
-    if quote.encode() not in body:
+    if not quote or quote.encode() not in body:
         return None
     view = np.frombuffer(body, np.uint8)
     are_in_quotes = are_inside(view == ord(quote))[view == ord("\n")]
@@ -49,7 +49,7 @@ def take_out_blank(body: bytes, head: Head) -> tuple[bytes, Gaps] | None:
     starts = np.append(0, stops[:-1])
     sizes = stops - starts
     is_blank = (sizes == 1) | ((sizes == 2) & (view[starts] == ord("\r")))  # noqa: PLR2004 - with a carriage return
-    records = find_records(body, head.dialect.quote) if head.dialect.quote else None
+    records = find_records(body, head.dialect.quote)
     if records is not None:  # within quotes a blank line is one of a value
         is_blank &= np.isin(np.arange(len(sizes)), records)
     rows = view[np.repeat(~is_blank, sizes)].tobytes()
