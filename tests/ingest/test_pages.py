@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tasks.core.errors import PermanentSourceError
+from tasks.ingest.http.redaction import NOT_SHOWN, Redactor, redacting
 from tasks.ingest.scraping.page import check_selectors
 from tests.ingest.fetching import crawl_from, crawl_names, crawl_rows, pages
 from tests.site.server import Site
@@ -77,6 +78,18 @@ async def test_a_link_that_is_no_address_is_a_reject(site: Site) -> None:
         {"name": "a"},
         {"$reject": "follow: 'http://[wrong' is no address", "url": f"{site.url}/page-that-links-wrongly"},
     ]
+
+
+async def test_what_is_quoted_of_a_page_is_without_secrets(site: Site) -> None:
+    """The thread that reads a page knows those of the run, and whether anything may be quoted at all."""
+    secrets = Redactor()
+    secrets.add("http://[wrong")
+    told = []
+    for each in (secrets, secrets.quoting_nothing()):
+        with redacting(each):
+            told += await crawl_names(pages(site, "/page-that-links-wrongly"))
+
+    assert told == ["a", "follow: '***' is no address", "a", f"follow: {NOT_SHOWN} is no address"]
 
 
 @pytest.mark.parametrize("path", ["/no-match", "/blank", "/json-instead-of-html"])

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
+from contextvars import copy_context
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
@@ -170,7 +171,9 @@ class _Visitor:
     async def _read(self, response: httpx.Response, level: int) -> ScrapedPage:
         """Return what a page gives, read in the thread that reads all of them: several would take the interpreter's lock from each other at each selector."""
         read = read_listing if level == LISTING else partial(read_page, level=level)
-        return await asyncio.get_running_loop().run_in_executor(self._reader, read, response, self._source)
+        # What is quoted of a page is without the secrets of the run, which are known in its context.
+        call = partial(copy_context().run, read, response, self._source)
+        return await asyncio.get_running_loop().run_in_executor(self._reader, call)
 
     async def _open(self, spot: CrawlTarget, url: httpx.URL, *, is_needed: bool) -> httpx.Response | CrawlResult:
         """Return the answer of a page, or why it has none; one that `is_needed` has to have one."""
