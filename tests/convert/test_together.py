@@ -395,6 +395,7 @@ def test_no_value_is_asked_by_itself_of_a_column_of_numbers_or_dates(
         ("a,b\n1,2\n3,4\n", "a,b\nname,x,y\n1,2,3\n4,5,6\n7,8,9\n"),
         ("a,b\n1,x\n3,y\n", "a,b\n1,'x,y'\n2,'z,u'\n"),
         ("Report\nx;y\n3\n4\n", "Report\nx;y\n1;3\n2;4\n"),
+        ("name 7\nname 2\nx\n", "name 7\nname 2\nname 5\n"),
         ("\ufeffa,b\n1,2\n3,4\n", "\ufeffa,b\n1,2\n3,4,5\n5,6\n"),
     ],
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tasks.convert.formats.csv import dialect
 from tasks.convert.staging import gathering, members
 from tests.convert.slow_paths import count_calls, inbox
 from tests.convert.test_together import COUNT, encoded, rows_of, told_alike, told_of, with_line
@@ -28,6 +29,9 @@ ESCAPED: dict[str, Callable[[int], bytes]] = {
     "semicolons": lambda n: encoded(escaped(n, ";"), end="\r\n"),
     "a title, semicolons and decimal commas": lambda n: encoded([f"Station {n}", "", *escaped(n, ";", ",")]),
     "an escaped backslash": lambda n: encoded(with_line(escaped(n), 3, f'{n},2024-02-01,"C:\\\\d",1.5')),
+    "an escaped backslash before a quote": lambda n: encoded(
+        [*with_line(escaped(n), 3, f'{n},2024-02-01,"C:\\\\",1.5'), *["x"] * (n % 2)]
+    ),
     "another delimiter": lambda n: encoded(with_line(escaped(n), 3, f'{n},2024-02-01,"x; y",1.5')),
     "a line of blanks": lambda n: encoded(with_line(escaped(n), 1 + n % 9, "\t" if n % 2 else "  ")),
     "blank lines and a reject": lambda n: encoded(with_line(with_line(escaped(n), 1 + n % 9, ""), 5, f"{n},b")),
@@ -52,6 +56,16 @@ def test_files_with_escapes_and_more_that_is_odd_are_joined(
     assert calls == 0
 
 
+def test_how_fields_with_escapes_are_told_apart_is_found_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a header each file's own head is read, of which that is the greater part."""
+    for number in range(COUNT):
+        (inbox(tmp_path) / f"{number:02d}.csv").write_bytes(ESCAPED["no header"](number))
+
+    _, calls = told_alike(tmp_path, monkeypatch, dialect, "_detect_delimiter")
+
+    assert calls == COUNT
+
+
 def quoted(number: int, delimiter: str = ",", point: str = ".") -> list[str]:
     """Return a header and rows, in two of which a field is quoted, one for a delimiter or a line end in it."""
     rows = with_line(rows_of(number, delimiter, point), 3, delimiter.join(['"7"', "2024-02-01", '"b"', f"1{point}25"]))
@@ -72,6 +86,8 @@ TWICE: dict[str, Callable[[int], bytes]] = {
     "quotes and semicolons": lambda n: encoded(quoted(n, ";")),
     "quotes and decimal commas": lambda n: encoded(quoted(n, ";", ",")),
     "quotes and units": lambda n: encoded(with_line(quoted(n), 1, ",,,kg"), end="\r\n"),
+    "a quoted header and units": lambda n: encoded(['"id","day","name","value"', ",,,kg", *rows_of(n)[1:]]),
+    "units and decimal commas": lambda n: encoded(with_line(rows_of(n, ";", ","), 1, ";UTC;;kg")),
     "quotes and a reject": lambda n: encoded(with_line(quoted(n), 4, "x,y")),
     "quotes, tabs and a reject below a title": lambda n: encoded(
         [f"Station {n}", *with_line([*quoted(n, "\t"), *rows_of(n, "\t")[1:]], 4, "x\ty\tz")]

@@ -32,6 +32,11 @@ class Escaped(NamedTuple):
     raw: bytes
     quoting: Quoting
 
+    @property
+    def plain_quoting(self) -> Quoting:
+        """Return how the fields of the plain text are told apart."""
+        return replace(self.quoting, escape="")
+
 
 def find_escaped(plain: Mapping[InputFile, tuple[bytes, str]], plan: ConversionContext) -> dict[InputFile, Escaped]:
     """Return those of the files, whose texts are in UTF-8, of which all of the lines are read to tell that a backslash escapes quotes, and nothing else makes them no plain CSV."""
@@ -63,7 +68,7 @@ def _is_plain_but_escaped(member: Member, found: Escaped, head: Head) -> bool:
     """Return whether the rows are those of a file of such a head with an escape, read without the lines above them."""
     size, quoting = member.first.byte, found.quoting
     above = found.raw[:size]
-    if replace(quoting, escape="") != head.dialect.quoting or not found.text.startswith(above):
+    if found.plain_quoting != head.dialect.quoting or not found.text.startswith(above):
         return False
     return not any(odd in above for odd in _ODD) or quoting.rewrite(found.raw[size:]) == found.text[size:]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from tasks.convert.formats.csv.format import Csv, typed_later
 from tasks.convert.formats.csv.header import Head
 from tasks.convert.formats.csv.known import KnownHead
 from tasks.convert.formats.csv.parse import CsvBlock
+from tasks.convert.formats.csv.quoting import Quoting
 from tasks.convert.formats.csv.spans import MANY_LINES
 from tasks.convert.formats.format import ByteBlock, FileFormat, Place, WholeFormat
 from tasks.convert.formats.json.document import Json, parse_as_lines, write_as_lines
@@ -155,9 +156,10 @@ def _join_tables(texts: _Texts, plan: ConversionContext) -> Joined | None:
     plain = {file: each for file, each in decoded.items() if each is not None}
     escaped = find_escaped(plain, plan)
     plain |= {file: (each.text, plain[file][1]) for file, each in escaped.items()}
-    head, members = _take_below_header(plain, escaped, plan)
+    quotings = {file: each.plain_quoting for file, each in escaped.items()}
+    head, members = _take_below_header(plain, quotings, plan)
     if head is None:
-        head, members = _take_below_heads(plain, escaped, plan)
+        head, members = _take_below_heads(plain, quotings, plan)
     if head is None or not members or plan.target.find_missing(head.names):
         return None
     members = [m for m in (_divide(member, head) for member in members) if m.most_lines <= MANY_LINES]
@@ -175,7 +177,7 @@ def _join_tables(texts: _Texts, plan: ConversionContext) -> Joined | None:
     # The own rows of a file with rejects may tell another delimiter.
     rejected = [m for m in members if m.file in told.misfits]
     unlike = [m for m in rejected if not m.has_own_head and len(told.misfits[m.file]) > bool(m.totals)]
-    odd = [m for m in unlike if not is_told(m, plain[m.file][0], head, plan)]
+    odd = [m for m in unlike if not is_told(m, plain[m.file][0], head, plan, quotings.get(m.file))]
     narrower = frozenset[InputFile]() if plan.wanted is not None else _find_narrower(members, told, plan)
     return told._replace(odd=told.odd | {m.file for m in odd}, narrower=narrower)
 
@@ -193,15 +195,15 @@ def _divide(member: Member, head: Head) -> Member:
 
 
 def _take_below_header(
-    plain: Mapping[InputFile, tuple[bytes, str]], escaped: Collection[InputFile], plan: ConversionContext
+    plain: Mapping[InputFile, tuple[bytes, str]], quotings: Mapping[InputFile, Quoting], plan: ConversionContext
 ) -> _Found:
-    """Return the files that begin with the header of the first; of those that are `escaped` it is known how their fields are told apart."""
+    """Return the files that begin with the header of the first; of some the `quotings` are known."""
     first_lines = (data[: data.find(b"\n") + 1] for data, _ in plain.values())
     header = next(filter(bytes.strip, first_lines), b"")  # one without an end may be the beginning of another's
     below = [(file, data, encoding) for file, (data, encoding) in plain.items() if data.startswith(header)]
     place = Place(2, len(header))
     members = [Member.of(file, data[len(header) :], name, place, has_own_head=False) for file, data, name in below]
-    head = _read_head(members, header, plan) if members else None
+    head = _read_head(members, header, quotings, plan) if members else None
     if head is None:
         return None, ()
     known = KnownHead.of(head, header, plan.target.reading)  # with that all rows have its fields, it tells enough
@@ -213,28 +215,28 @@ def _take_below_header(
         if has_stray_quotes(m.body, head) or (are_odd and has_odd_line(m.body, head)):
             continue
         text = plain[m.file][0]
-        is_known = known is not None and known.tells(m.body, is_told_apart=m.file in escaped)
+        is_known = known is not None and known.tells(m.body, is_told_apart=m.file in quotings)
         if known is not None and is_known and not may_begin_with_units(m.body, head, plan):
             found.append(without_known_totals(m, text, known, plan))
-        elif (own := find_head_alike(m.file.name, text, head, plan)) is not None:
+        elif (own := find_head_alike(m.file.name, text, head, plan, quotings.get(m.file))) is not None:
             found.append(without_totals(replace(m, has_own_head=True), own, plan))
     return head, [member for member in found if member is not None]
 
 
 def _take_below_heads(
-    plain: Mapping[InputFile, tuple[bytes, str]], escaped: Collection[InputFile], plan: ConversionContext
+    plain: Mapping[InputFile, tuple[bytes, str]], quotings: Mapping[InputFile, Quoting], plan: ConversionContext
 ) -> _Found:
     """Return the files whose heads are alike, but for titles and units: the kind that comes most often."""
     alike: dict[Hashable, list[tuple[Head, Member]]] = {}
     known: list[KnownHead] = []
     for file, (data, encoding) in plain.items():
         found = (
-            (each.head, take_known(file, data, encoding, each, plan, is_told_apart=file in escaped)) for each in known
+            (each.head, take_known(file, data, encoding, each, plan, is_told_apart=file in quotings)) for each in known
         )
         if (told := next(((head, member) for head, member in found if member is not None), None)) is not None:
             alike.setdefault(told[0].kind, []).append(told)
             continue
-        head = find_own_head(file.name, data, plan)
+        head = find_own_head(file.name, data, plan, quotings.get(file))
         if head is None or has_stray_quotes(data[head.size :], head):
             continue
         guess = head.guess(suffix_of(file, plan), encoding)
@@ -325,10 +327,12 @@ def _join_columns(texts: _Texts, plan: ConversionContext) -> Joined | None:
     return tell_joined([member for member, _ in most], parse_block(take_whole(block, plan), plan), Guess("parquet"))
 
 
-def _read_head(members: Sequence[Member], header: bytes, plan: ConversionContext) -> Head | None:
+def _read_head(
+    members: Sequence[Member], header: bytes, quotings: Mapping[InputFile, Quoting], plan: ConversionContext
+) -> Head | None:
     """Return the head that all members have; None where it is more than a line, or more is to be told of it."""
     most = max(members, key=lambda member: member.rows)  # of one without rows little is told
-    head = read_own_head(most.file.name, header + most.body, plan)
+    head = read_own_head(most.file.name, header + most.body, plan, quotings.get(most.file))
     dialect, is_line = head.dialect, bool(head.names) and head.size == len(header)
     return head if is_line and not (dialect.warnings or dialect.doubts or dialect.escape) else None
 

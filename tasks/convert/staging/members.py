@@ -17,6 +17,7 @@ from tasks.convert.files.encoding import Transcoder, detect_encoding
 from tasks.convert.formats.csv.header import Head, read_head
 from tasks.convert.formats.csv.known import KnownHead, is_told_whatever_its_widths
 from tasks.convert.formats.csv.quotes import are_paired
+from tasks.convert.formats.csv.quoting import Quoting
 from tasks.convert.formats.csv.totals import find_totals, may_end_with_totals
 from tasks.convert.formats.format import Place
 from tasks.convert.formats.registry import format_of
@@ -171,11 +172,13 @@ def decode_plain(data: bytes, quote: str | None = None) -> tuple[bytes, str] | N
     return None if b"\r" in data and data.count(b"\r") != data.count(b"\r\n") else (data, encoding)
 
 
-def read_own_head(name: str, text: bytes, plan: ConversionContext) -> Head:
-    """Return the head of a file of this name that holds `text`."""
+def read_own_head(name: str, text: bytes, plan: ConversionContext, quoting: Quoting | None = None) -> Head:
+    """Return the head of a file of this name that holds `text`; the `quoting` of its fields may be known."""
     target = plan.target
     suffix = format_of(name, target.reading).suffixes[0]
-    return read_head(ByteView.of(text), target.reading, suffix, target.naming.rename, target.header_names)
+    return read_head(
+        ByteView.of(text), target.reading, suffix, target.naming.rename, target.header_names, quoting=quoting
+    )
 
 
 def take_known(
@@ -206,12 +209,12 @@ def without_known_totals(member: Member, text: bytes, known: KnownHead, plan: Co
     return without_totals(member, known.with_rows(text, place, plan.target.reading), plan)
 
 
-def is_told(member: Member, text: bytes, head: Head, plan: ConversionContext) -> bool:
+def is_told(member: Member, text: bytes, head: Head, plan: ConversionContext, quoting: Quoting | None) -> bool:
     """Return whether the head of a file, now that it is read, is what that of another, or this one, told of it."""
     is_titled = member.guess is not None and member.guess.skipped > 0
-    if is_told_whatever_its_widths(head, member.body, is_titled=is_titled, is_told_apart=member.raw is not None):
+    if is_told_whatever_its_widths(head, member.body, is_titled=is_titled, is_told_apart=quoting is not None):
         return True
-    own = find_own_head(member.file.name, text, plan)
+    own = find_own_head(member.file.name, text, plan, quoting)
     if own is None or own.kind != head.kind or Place(own.lines + 1, own.size) != member.first:
         return False
     guess = own.guess(suffix_of(member.file, plan), member.encoding)
@@ -222,18 +225,20 @@ def is_told(member: Member, text: bytes, head: Head, plan: ConversionContext) ->
     )
 
 
-def find_head_alike(name: str, text: bytes, head: Head, plan: ConversionContext) -> Head | None:
+def find_head_alike(
+    name: str, text: bytes, head: Head, plan: ConversionContext, quoting: Quoting | None
+) -> Head | None:
     """Return the head of a file that is written as others with this head, whatever its values tell; else None."""
-    own = find_own_head(name, text, plan)
+    own = find_own_head(name, text, plan, quoting)
     if own is None or own.kind != head.kind:
         return None
     return own if (own.size, own.lines, own.units) == (head.size, head.lines, head.units) else None
 
 
-def find_own_head(name: str, text: bytes, plan: ConversionContext) -> Head | None:
+def find_own_head(name: str, text: bytes, plan: ConversionContext, quoting: Quoting | None = None) -> Head | None:
     """Return the head of a file of which nothing more is to be told, and that says how its decimals are written; else None."""
     try:
-        head = read_own_head(name, text, plan)
+        head = read_own_head(name, text, plan, quoting)
     except TableError:  # which is told where the file is read by itself
         return None
     if len(head.names) < 2 or head.warnings or head.dialect.doubts or not head.dialect.quoting.is_plain:  # noqa: PLR2004 - of one column the values tell what is the header again

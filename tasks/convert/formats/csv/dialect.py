@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tasks.config import Reading
 from tasks.convert.formats.csv.quoting import Quoting, detect_escapes, detect_quote, rewrite_sample
@@ -26,6 +26,7 @@ _NAMED_DELIMITER = re.compile(r'"?sep=(?P<delimiter>[^\r\n"])"?[,;\t|]*(?:\r\n|\
 _DECIMALS = r"\s*[+-]?(\d+{0}(\d{{1,2}}|\d{{4,}})|0{0}\d{{3}}|\d{{4,}}{0}\d{{3}}|\d{{1,3}}({1}\d{{3}})+{0}\d+)\s*"
 _DECIMAL_COMMA = re.compile(_DECIMALS.format(",", r"\."))
 _THOUSANDS_OR_DECIMALS = re.compile(r"\s*[+-]?[1-9]\d{0,2}\.\d{3}\s*")
+_FIRST_LINE = re.compile(r"[^\r\n]+(?=\r?\n|\Z)")
 _PAIR = re.compile(r"\s*[1-9]\d*,[1-9]\d*\s*")
 _DECIMAL_POINT = re.compile(_DECIMALS.format(r"\.", ","))
 
@@ -94,10 +95,13 @@ class _Sample:
     @classmethod
     def read(cls, text: str, quoting: Quoting, reading: Reading, *, is_complete: bool = False) -> _Sample:
         """Return the first records that are not empty, and in no footer that is declared; the last may be totals, or unless the sample `is_complete` cut off, and tells of values at most."""
-        records, footer = _records(rewrite_sample(text, quoting), quoting), reading.skip_footer or 0
-        if reading.skip_blank:
-            records = ((start, fields) for start, fields in records if any(map(str.strip, fields)))
-        found = list(islice(records, RECORDS + 1 + footer))
+        text, footer = rewrite_sample(text, quoting), reading.skip_footer or 0
+        found = _read_lines(text, quoting, RECORDS + 1 + footer) if not reading.skip_blank else None
+        if found is None:
+            records = _records(text, quoting)
+            if reading.skip_blank:
+                records = ((start, fields) for start, fields in records if any(map(str.strip, fields)))
+            found = list(islice(records, RECORDS + 1 + footer))
         if footer and (is_complete or len(found) > RECORDS + 1):
             found = found[: max(1, len(found) - footer)]
         starts, valued = [start for start, _ in found], [fields for _, fields in found]
@@ -115,7 +119,13 @@ class FoundQuoting(NamedTuple):
 
 
 def detect_dialect(
-    sample: str, reading: Reading, suffix: str, expected: Collection[str] = (), *, is_complete: bool = False
+    sample: str,
+    reading: Reading,
+    suffix: str,
+    expected: Collection[str] = (),
+    *,
+    is_complete: bool = False,
+    quoting: Quoting | None = None,
 ) -> Dialect:
     """Return how a file that begins with `sample` is written; what is declared is not detected.
 
@@ -124,9 +134,10 @@ def detect_dialect(
     leaves most fields numbers or dates. Decimals are commas where the delimiter is
     none and more values look like 1,5 than like 1.5; 1,234 may be thousands, and
     tells nothing. `expected` are names that columns are declared to have; a complete
-    sample is all of the file.
+    sample is all of the file. Of a file none of whose lines is to be skipped the `quoting` may be known.
     """
-    quoting, text, begin, named = detect_quoting(sample, reading, suffix, expected)
+    known = None if quoting is None else FoundQuoting(quoting, sample)
+    quoting, text, begin, named = known or detect_quoting(sample, reading, suffix, expected)
     read = _Sample.read(text, quoting, reading, is_complete=is_complete)
     dialect = _describe(read, quoting, reading, begin, expected)
     if not begin or named:
@@ -240,7 +251,7 @@ def _find(
 
 def _detect_delimiter(text: str, quoting: Quoting, reading: Reading, expected: Collection[str]) -> str:
     """Return the delimiter; mostly the header alone tells it, and the records are not weighed, which would take longer than all else."""
-    dividing = [each for each in DELIMITERS if len(_first(text, replace(quoting, delimiter=each))) > 1]
+    dividing = _find_dividing(text, quoting)
     samples = {each: _Sample.read(text, replace(quoting, delimiter=each), reading) for each in dividing[:1]}
     if len(dividing) == 1 and len(set(map(len, samples[dividing[0]].records))) == 1:
         return dividing[0]
@@ -258,10 +269,30 @@ def _detect_delimiter(text: str, quoting: Quoting, reading: Reading, expected: C
     return max(best, key=lambda each: (_share_typed(tables[each]), len(tables[each][0])))
 
 
+def _find_dividing(text: str, quoting: Quoting) -> list[str]:
+    """Return the delimiters that divide the first record: each that stands in a line without a quote."""
+    line = _FIRST_LINE.match(text)
+    if line is not None and not (quoting.quote and quoting.quote in line.group()):
+        return [each for each in DELIMITERS if each in line.group()]
+    return [each for each in DELIMITERS if len(_first(text, replace(quoting, delimiter=each))) > 1]
+
+
+def _read_lines(text: str, quoting: Quoting, count: int) -> list[tuple[int, list[str]]] | None:
+    """Return the first records, so many, and the number of lines before each, where each is a line; None where one is more, or blank."""
+    reader = csv.reader(io.StringIO(text, newline=""), **reader_options(quoting))
+    found = list(islice(reader, count))
+    return list(enumerate(found)) if reader.line_num == len(found) and all(found) else None
+
+
+def reader_options(quoting: Quoting) -> dict[str, Any]:
+    """Return what Python's reader is told of it."""
+    quote = {"quotechar": quoting.quote} if quoting.quote else {"quoting": csv.QUOTE_NONE}
+    return {"delimiter": quoting.delimiter, **quote}
+
+
 def _records(text: str, quoting: Quoting) -> Iterator[tuple[int, list[str]]]:
     """Yield the fields of each record that is not empty, and the number of lines before it."""
-    options = {"quotechar": quoting.quote} if quoting.quote else {"quoting": csv.QUOTE_NONE}
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=quoting.delimiter, **options)
+    reader = csv.reader(io.StringIO(text, newline=""), **reader_options(quoting))
     start = 0
     for fields in reader:
         if fields:

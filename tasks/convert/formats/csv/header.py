@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +11,8 @@ from functools import cached_property
 from tasks.config import Reading
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.files.encoding import SAMPLE_BYTES
-from tasks.convert.formats.csv.dialect import Dialect, detect_dialect
+from tasks.convert.formats.csv.dialect import Dialect, detect_dialect, reader_options
+from tasks.convert.formats.csv.quoting import Quoting
 from tasks.convert.formats.csv.records import Records, Span, is_utf8
 from tasks.convert.formats.header import kind_of_field
 from tasks.convert.formats.units import units_of, warn_of_row_of_units
@@ -80,7 +82,7 @@ class Head:
         return (*dialect.warnings, *warn_of_row_of_units(declared, dialect.rows, dialect.delimiter))
 
 
-def read_head(
+def read_head(  # noqa: PLR0913 - what tells a head
     text: ByteView,
     reading: Reading,
     suffix: str,
@@ -88,17 +90,21 @@ def read_head(
     expected: Collection[str] = (),
     *,
     is_complete: bool = True,
+    quoting: Quoting | None = None,
 ) -> Head:
     """Return the head of a file that begins with `text`, in UTF-8 without a byte order mark; it takes up all of it where more is needed.
 
     `expected` are names that columns are declared to have; where it `is_complete` there is no more.
+    The `quoting` of a file none of whose lines is to be skipped may be known.
 
     Raises:
         TableError: the header cannot be read, or the file has no line that is declared to be it.
 
     """
     sample, is_all = text.to_place(SAMPLE_BYTES).data, is_complete and len(text) <= SAMPLE_BYTES
-    dialect = detect_dialect(sample.decode("utf-8", "replace"), reading, suffix, expected, is_complete=is_all)
+    dialect = detect_dialect(
+        sample.decode("utf-8", "replace"), reading, suffix, expected, is_complete=is_all, quoting=quoting
+    )
     begin = _place_of(text, dialect.above)
     if begin is None:
         if is_complete and len(text):
@@ -129,21 +135,20 @@ def _read_units(text: ByteView, head: Head, reading: Reading, *, is_complete: bo
     place = head.size if row is None else _place_of(text, above)
     if row is not None and place is None and is_complete:
         raise TableError(f"has {count(text.lines_of_any_end, 'line')}, and read.units_row is {row}; correct it")
-    first, records = _first_record(text.from_place(len(text) if place is None else place), head.dialect)
+    first, first_size, _ = _first_record(text.from_place(len(text) if place is None else place), head.dialect)
     if first is None:
         return head if is_complete else replace(head, size=len(text))
     if row is not None and first.start:
         raise TableError(f"its line {row} is blank, and read.units_row says that it has the units; correct it")
     assert place is not None
-    size = place + records.raw.place_of(first.end)
-    return replace(head, size=size, lines=above + first.end, units=tuple(first.fields))
+    return replace(head, size=place + first_size, lines=above + first.end, units=tuple(first.fields))
 
 
 def _read_header(text: ByteView, dialect: Dialect, rename: Rename, reading: Reading) -> Head:
     """Return the head of a file whose header, or first record, `text` begins with."""
-    first, records = _first_record(text, dialect)
-    if first is None or _is_after_broken(records, first.start):
-        if len(records.unclosed):
+    first, size, unclosed = _first_record(text, dialect)
+    if first is None or any(line < first.start for line in unclosed):
+        if unclosed:
             raise TableError("the quote of its header is not closed; mend the header, or declare read.quote")
         return Head(dialect, (), 0, 0)
     if reading.header_row is not None and first.start:
@@ -155,18 +160,24 @@ def _read_header(text: ByteView, dialect: Dialect, rename: Rename, reading: Read
         return Head(dialect, tuple(rename(numbered)), 0, 0)
     if not is_utf8("".join(first.fields)):
         raise TableError("its header is not UTF-8; save the file as UTF-8, or declare read.encoding")
-    size = records.raw.place_of(first.end)
     names, fields = tuple(rename(name_columns(first.fields))), tuple(first.fields)
     worded = tuple(name for name, field in zip(names, fields, strict=True) if _is_word(field))
     return Head(dialect, names, size, first.end, fields, text.to_place(size).data.strip(b"\r\n"), worded)
 
 
-def _first_record(text: ByteView, dialect: Dialect) -> tuple[Span | None, Records]:
-    """Return the first record that `text` begins with, and all of those that had to be told apart for it."""
-    lines = ByteView.of(_first_lines(text, dialect))
-    plain = lines if dialect.quoting.is_plain else ByteView.of(dialect.quoting.rewrite(lines.data))
-    records = Records(plain, dialect, raw=lines)
-    return next(iter(records.spans), None), records
+def _first_record(text: ByteView, dialect: Dialect) -> tuple[Span | None, int, Sequence[int]]:
+    """Return the first record that `text` begins with, in how many bytes it ends, and the lines whose quote is never closed of those that had to be told apart for it."""
+    lines, quote = _first_lines(text, dialect), dialect.quote.encode()
+    end = _LINE_END.search(lines)
+    if dialect.quoting.is_plain and end is not None and end.end() == len(lines) and not (quote and quote in lines):
+        line = lines.decode("utf-8", "surrogateescape")
+        fields = next(csv.reader([line], **reader_options(dialect.quoting)), [])
+        return (Span(0, 1, fields) if fields else None), len(lines), ()
+    raw = ByteView.of(lines)
+    plain = raw if dialect.quoting.is_plain else ByteView.of(dialect.quoting.rewrite(lines))
+    records = Records(plain, dialect, raw=raw)
+    first = next(iter(records.spans), None)
+    return first, 0 if first is None else records.raw.place_of(first.end), records.unclosed.tolist()
 
 
 def _is_word(field: str) -> bool:
@@ -208,7 +219,3 @@ def _first_lines(text: ByteView, dialect: Dialect) -> bytes:
             return sample.data[: cut + 1]
         size *= 4
     return text.data
-
-
-def _is_after_broken(records: Records, start: int) -> bool:
-    return bool((records.unclosed < start).any())

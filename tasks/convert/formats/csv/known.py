@@ -84,10 +84,10 @@ class KnownHead:
         is_told = dialect.delimiter in DELIMITERS and dialect.quoting.is_plain and not head.warnings
         if not is_told or others or not all(map(PLAIN_NAME.fullmatch, head.fields)):
             return None
-        if b'"' in begins and (dialect.quote != '"' or head.units is not None or len(head.names) == 1):
+        if b'"' in begins and (dialect.quote != '"' or len(head.names) == 1):
             return None
-        if any(odd in begins for odd in _ODD_QUOTES):
-            return None
+        if any(odd in begins for odd in _ODD_QUOTES) or (len(head.names) == 1 and " " in head.fields[0]):
+            return None  # by blanks the lines of a column may be divided, which is told
         if head.units is not None and not (dialect.units and len(head.units) == len(head.names)):
             return None
         is_known = begins.endswith(b"\n") and begins.count(b"\n") == 1 + (head.units is not None)
@@ -249,9 +249,10 @@ class KnownHead:
         if units is None:
             return None
         end, places = re.escape(dialect.delimiter).encode(), places_of_units(units)
-        values = [rb"[^%b\r\n]*" % end] * len(units)
+        number = _NUMBER if dialect.decimal == "." else _NUMBER.replace(rb"\.", b",")
+        values, kinds = [rb"[^%b\r\n]*" % end] * len(units), _VALUES | {"number": number}
         for place in places:
-            values[place] = b"(?:%b)" % _VALUES.get(self._kinds[place], _NUMBER)
+            values[place] = b"(?:%b)" % kinds.get(self._kinds[place], number)
         first, line_end = end.join(values), rb"\r?\n"
         for place in places:
             values[place] += b"?"
