@@ -88,6 +88,13 @@ TWICE: dict[str, Callable[[int], bytes]] = {
     "quotes and units": lambda n: encoded(with_line(quoted(n), 1, ",,,kg"), end="\r\n"),
     "a quoted header and units": lambda n: encoded(['"id","day","name","value"', ",,,kg", *rows_of(n)[1:]]),
     "units and decimal commas": lambda n: encoded(with_line(rows_of(n, ";", ","), 1, ";UTC;;kg")),
+    "another delimiter below a title": lambda n: encoded(
+        [f"Station {n}", "", *with_line(rows_of(n), 3, f'{n},2024-02-01,"x; y",1.5')]
+    ),
+    "another delimiter and a reject": lambda n: encoded(
+        with_line(with_line(rows_of(n), 3, f"{n},2024-02-01,x; y,1.5"), 4, "x,y")
+    ),
+    "decimal commas and a reject": lambda n: encoded(with_line(rows_of(n, ";", ","), 4, "x;y")),
     "quotes and a reject": lambda n: encoded(with_line(quoted(n), 4, "x,y")),
     "quotes, tabs and a reject below a title": lambda n: encoded(
         [f"Station {n}", *with_line([*quoted(n, "\t"), *rows_of(n, "\t")[1:]], 4, "x\ty\tz")]

@@ -12,14 +12,12 @@ import pyarrow as pa
 
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.files.encoding import SAMPLE_BYTES
-from tasks.convert.formats.csv.dialect import detect_quoting
 from tasks.convert.formats.csv.header import Head
 from tasks.convert.formats.csv.quoting import BACKSLASH, Quoting, rewrite_sample
 from tasks.convert.schema.blocks import Guess
 from tasks.convert.schema.misfits import cut_texts
 from tasks.convert.staging.context import ConversionContext, InputFile
-from tasks.convert.staging.members import Member, suffix_of
-from tasks.core.errors import TableError
+from tasks.convert.staging.members import Member, find_quoting, suffix_of
 
 _ESCAPED = b'\\"'
 _ODD = (b'"', BACKSLASH.encode())
@@ -46,13 +44,10 @@ def find_escaped(plain: Mapping[InputFile, tuple[bytes, str]], plan: ConversionC
 
 
 def _read(text: bytes, suffix: str, plan: ConversionContext) -> Escaped | None:
-    sample, target = text.decode(), plan.target
-    try:
-        quoting, _, begin, _ = detect_quoting(sample, target.reading, suffix, target.header_names)
-    except TableError:  # which is told where the file is read by itself
+    quoting = find_quoting(text, suffix, plan)
+    if quoting is None or quoting != Quoting(quoting.delimiter, quoting.quote, BACKSLASH):
         return None
-    is_escaped = quoting == Quoting(quoting.delimiter, quoting.quote, BACKSLASH) and not begin
-    return Escaped(rewrite_sample(sample, quoting).encode(), text, quoting) if is_escaped else None
+    return Escaped(rewrite_sample(text.decode(), quoting).encode(), text, quoting)
 
 
 def with_raw(members: Sequence[Member], escaped: Mapping[InputFile, Escaped], head: Head) -> list[Member]:

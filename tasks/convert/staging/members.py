@@ -13,7 +13,8 @@ import numpy as np
 
 from tasks.convert.files.byte_view import ByteView
 from tasks.convert.files.content import MARK
-from tasks.convert.files.encoding import Transcoder, detect_encoding
+from tasks.convert.files.encoding import SAMPLE_BYTES, Transcoder, detect_encoding
+from tasks.convert.formats.csv.dialect import detect_quoting
 from tasks.convert.formats.csv.header import Head, read_head
 from tasks.convert.formats.csv.known import KnownHead, is_told_whatever_its_widths
 from tasks.convert.formats.csv.quotes import are_paired
@@ -172,6 +173,16 @@ def decode_plain(data: bytes, quote: str | None = None) -> tuple[bytes, str] | N
     return None if b"\r" in data and data.count(b"\r") != data.count(b"\r\n") else (data, encoding)
 
 
+def find_quoting(text: bytes, suffix: str, plan: ConversionContext) -> Quoting | None:
+    """Return how the fields of a file that holds `text` are told apart; None where lines above its table, or its own head, tell it."""
+    sample, target = text[:SAMPLE_BYTES].decode("utf-8", "replace"), plan.target
+    try:
+        found = detect_quoting(sample, target.reading, suffix, target.header_names)
+    except TableError:  # which is told where the file is read by itself
+        return None
+    return None if found.begin else found.quoting
+
+
 def read_own_head(name: str, text: bytes, plan: ConversionContext, quoting: Quoting | None = None) -> Head:
     """Return the head of a file of this name that holds `text`; the `quoting` of its fields may be known."""
     target = plan.target
@@ -194,7 +205,10 @@ def take_known(
     member = None if has_stray_quotes(whole.body, head) else without_blank_lines(whole, head)
     if member is None or has_odd_line(member.body, head):
         return None
-    if not known.tells(member.body, title, is_told_apart=is_told_apart):
+    is_told = known.tells(member.body, title, is_told_apart=is_told_apart)
+    if not is_told and (is_told_apart or not known.tells(member.body, title, is_told_apart=True)):
+        return None
+    if not is_told and find_quoting(text, suffix_of(file, plan), plan) != head.dialect.quoting:
         return None
     if head.units is None and may_begin_with_units(member.body, head, plan):
         return None
@@ -211,13 +225,20 @@ def without_known_totals(member: Member, text: bytes, known: KnownHead, plan: Co
 
 def is_told(member: Member, text: bytes, head: Head, plan: ConversionContext, quoting: Quoting | None) -> bool:
     """Return whether the head of a file, now that it is read, is what that of another, or this one, told of it."""
-    is_titled = member.guess is not None and member.guess.skipped > 0
-    if is_told_whatever_its_widths(head, member.body, is_titled=is_titled, is_told_apart=quoting is not None):
+    is_titled, body, suffix = (
+        member.guess is not None and member.guess.skipped > 0,
+        member.body,
+        suffix_of(member.file, plan),
+    )
+    if is_told_whatever_its_widths(head, body, is_titled=is_titled, is_told_apart=quoting is not None):
+        return True
+    may_be = quoting is None and is_told_whatever_its_widths(head, body, is_titled=is_titled, is_told_apart=True)
+    if may_be and find_quoting(text, suffix, plan) == head.dialect.quoting:
         return True
     own = find_own_head(member.file.name, text, plan, quoting)
     if own is None or own.kind != head.kind or Place(own.lines + 1, own.size) != member.first:
         return False
-    guess = own.guess(suffix_of(member.file, plan), member.encoding)
+    guess = own.guess(suffix, member.encoding)
     return (
         own.units == head.units
         if member.guess is None
