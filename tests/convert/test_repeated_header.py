@@ -51,14 +51,15 @@ def test_joined_files_keep_their_types(tmp_path: Path, columns: dict[str, str], 
     assert warning.startswith(f"inbox/a.csv: line {line:,} repeats the header and is a reject")
 
 
-def test_columns_of_texts_alone_are_searched_too(tmp_path: Path) -> None:
-    """No type tells of the header there."""
-    write_files(tmp_path, a_csv="who,what\n" + "a,b\n" * 30 + "who,what\n" + "c,d\n" * 30)
+@pytest.mark.parametrize("header", ["who,what", ",what", "5,what"])
+def test_columns_of_texts_alone_are_searched_too(tmp_path: Path, header: str) -> None:
+    """No type tells of the header there; that its first name is empty, as where an index was written, tells nothing."""
+    write_files(tmp_path, a_csv=f"{header}\n" + "a,b\n" * 30 + f"{header}\n" + "c,d\n" * 30)
 
     table = make_table(tmp_path, files_source())
 
     assert (table.rows_table, table.reasons) == (60, {"repeats the header": 1})
-    assert {"who": "who", "what": "what"} not in read_rows(tmp_path)
+    assert all(row["what"] in "bd" for row in read_rows(tmp_path))
 
 
 def test_without_a_header_nothing_is_repeated(tmp_path: Path) -> None:

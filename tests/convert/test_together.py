@@ -397,12 +397,14 @@ def test_no_value_is_asked_by_itself_of_a_column_of_numbers_or_dates(
         ("Report\nx;y\n3\n4\n", "Report\nx;y\n1;3\n2;4\n"),
         ("name 7\nname 2\nx\n", "name 7\nname 2\nname 5\n"),
         ("\ufeffa,b\n1,2\n3,4\n", "\ufeffa,b\n1,2\n3,4,5\n5,6\n"),
+        ("1,2", "3,x"),
+        ("\n1;2;x\n3;4;y\n", "\n\n5;6\n7;8;z\n9;1;u\n2;3;v\n"),
     ],
 )
 def test_what_one_file_has_is_not_told_by_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: str, other: str
 ) -> None:
-    """Its first line may be a title, an apostrophe its quote, and its rejects stand behind its mark."""
+    """Its first line may be a title, or blank, an apostrophe its quote, and its rejects stand behind its mark."""
     for number in range(COUNT):
         (inbox(tmp_path) / f"{number:02d}.csv").write_text(other if number == 5 else most)
     alone = told_of(tmp_path, at_once=False, monkeypatch=monkeypatch)

@@ -201,7 +201,7 @@ def _take_below_header(
     first_lines = (data[: data.find(b"\n") + 1] for data, _ in plain.values())
     header = next(filter(bytes.strip, first_lines), b"")  # one without an end may be the beginning of another's
     below = [(file, data, encoding) for file, (data, encoding) in plain.items() if data.startswith(header)]
-    place = Place(2, len(header))
+    place = Place(1 + bool(header), len(header))
     members = [Member.of(file, data[len(header) :], name, place, has_own_head=False) for file, data, name in below]
     head = _read_head(members, header, quotings, plan) if members else None
     if head is None:

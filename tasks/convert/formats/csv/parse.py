@@ -180,18 +180,20 @@ def _as_parsed(block: CsvBlock) -> CsvBlock:
 
 def _may_be_repeated(block: CsvBlock, values: Mapping[str, pa.ChunkedArray]) -> bool:
     """Return whether a row may be the header once more, or below a blank line that of another table: none is where a column of numbers has a name that is a text."""
-    head, first = block.head, values[block.head.names[0]]
-    window, is_text = block.window, pa.types.is_string(first.type)
+    head, window = block.head, block.window
     if _has_returns_alone(window):
         window = ByteView.of(_end_with_line_feeds(window))
-    if not is_text or pc.index(first, head.fields[0]).as_py() >= 0:
+    # A name that is empty is no value of its column, and one of numbers has none.
+    named = zip(head.names, head.fields, strict=True)
+    told = next((each for each in named if each[1] and pa.types.is_string(values[each[0]].type)), None)
+    if told is None or pc.index(values[told[0]], told[1]).as_py() >= 0:
         # Quoted another way its bytes are others.
         begins = window.to_place(len(head.line)).data == head.line
         repeated = bool(block.quote) or begins or window.find(b"\n" + head.line) >= 0
     else:
         repeated = False
     # Of lines that are known none between records is blank any more.
-    return repeated or (block.known is None and len(first) != window.lines and window.has_blank_line)
+    return repeated or (block.known is None and len(values[head.names[0]]) != window.lines and window.has_blank_line)
 
 
 def _has_empty_row(columns: Sequence[pa.ChunkedArray]) -> bool:
