@@ -46,18 +46,20 @@ class Header:
 
 
 def find_header(
-    records: Sequence[Record], declared: bool | None, expected: Collection[str] = (), *, titled: bool = True
+    records: Sequence[Record], declared: bool | None, expected: Collection[str] = (), *, titles: int | None = None
 ) -> Header:
     """Return where the table of a file's first records begins; `expected` are names that columns are declared to have.
 
     Titles are lines narrower than all below, above a record that the ones below it
     show to be a header. A record is one unless its values are of the kinds that
     its columns have: a text above numbers tells of a header, a number above numbers
-    of none, unless these count years or columns. Without `titled` none is looked for.
+    of none, unless these count years or columns. Where it is known how many are `titles` none is looked for.
     """
     if not records:
         return Header(0, declared is not False)
-    above = _count_titles(records, expected) if titled and declared is not False else 0
+    if declared is False:
+        titles = 0
+    above = _count_titles(records, expected) if titles is None else titles
     if declared is not None:
         return Header(above, declared)
     first, below = records[above], records[above + 1 :]
@@ -228,8 +230,8 @@ def _count_narrow(records: Sequence[Record], expected: Collection[str]) -> int:
 
 def width_of(records: Sequence[Record]) -> int:
     """Return how many fields most records have; of two numbers as frequent the greater."""
-    counted = Counter(map(len, records))
-    return max(counted, key=lambda width: (counted[width], width), default=0)
+    widths = [*map(len, records)]
+    return max(set(widths), key=lambda width: (widths.count(width), width), default=0)
 
 
 def _judge(first: Record, below: Sequence[Record], expected: Collection[str]) -> int:

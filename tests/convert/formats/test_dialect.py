@@ -12,7 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.config import Reading
+from tasks.convert.files.byte_view import ByteView
+from tasks.convert.formats import header
 from tasks.convert.formats.csv import dialect, quoting
+from tasks.convert.formats.csv import header as csv_header
 from tasks.convert.formats.csv.dialect import Dialect, detect_dialect
 from tests.convert.conftest import PROPERTY
 from tests.convert.slow_paths import count_calls
@@ -146,6 +149,27 @@ def test_an_escape_by_which_all_records_are_alike_is_not_compared(monkeypatch: p
 
     assert detect_dialect('a,b\n1,"x \\"y\\" z"\n2,x\n', Reading(), ".csv").escape == "\\"
     assert counts == {"_alike": 1, "rewrite": 1}
+
+
+def test_titles_are_looked_for_once_by_each_delimiter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of the records that the best one divides were told twice."""
+    counts: Counter[str] = Counter()
+    count_calls(monkeypatch, counts, header, "_count_titles")
+    text = "Station 5; Berlin\nid;name;n\n1;x;1,5\n2;y;2,5\n3;z;3,5\n"
+
+    assert detect_dialect(text, Reading(), ".csv") == Dialect(";", decimal=",", above=1, title="Station 5  Berlin")
+    assert counts == {"_count_titles": len([";", ","])}
+
+
+def test_no_record_is_told_apart_for_a_quoted_header(monkeypatch: pytest.MonkeyPatch) -> None:
+    """But where it goes on below its line: all that the first 64 kB hold were, for the first."""
+    counts: Counter[str] = Counter()
+    count_calls(monkeypatch, counts, csv_header, "Records")
+    for first, lines in (('"id","a ""b""",c', 0), ('"id","a\nb",c', 1)):
+        head = csv_header.read_head(ByteView.of(f"{first}\n1,2,3\n".encode()), Reading(), ".csv", list)
+
+        assert (head.lines, counts["Records"]) == (1 + lines, lines)
+        assert head.fields == tuple(next(csv.reader(io.StringIO(first, newline=""))))
 
 
 @PROPERTY

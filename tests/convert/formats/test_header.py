@@ -115,5 +115,5 @@ def test_what_is_declared_is_not_judged() -> None:
 
     assert find_header(rows, declared=False) == Header(0, is_found=False)
     assert find_header(rows, declared=True) == Header(1, is_found=True)
-    assert find_header(rows, declared=True, titled=False) == Header(0, is_found=True)
+    assert find_header(rows, declared=True, titles=0) == Header(0, is_found=True)
     assert find_header([], None) == Header(0, is_found=True)

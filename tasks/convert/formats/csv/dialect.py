@@ -110,12 +110,13 @@ class _Sample:
 
 
 class FoundQuoting(NamedTuple):
-    """How the fields of a file are told apart: `text` is what stands below the first lines that are none of its table, `begin` their number, and `named` the delimiter that one of them names."""
+    """How the fields of a file are told apart: `text` is what stands below the first lines that are none of its table, `begin` their number, and `named` the delimiter that one of them names; `titles` is how many of its records are known to be some."""
 
     quoting: Quoting
     text: str
     begin: int = 0
     named: str = ""
+    titles: int | None = None
 
 
 def detect_dialect(
@@ -137,16 +138,17 @@ def detect_dialect(
     sample is all of the file. Of a file none of whose lines is to be skipped the `quoting` may be known.
     """
     known = None if quoting is None else FoundQuoting(quoting, sample)
-    quoting, text, begin, named = known or detect_quoting(sample, reading, suffix, expected)
+    found = known or detect_quoting(sample, reading, suffix, expected)
+    quoting, text, begin, named, _ = found
     read = _Sample.read(text, quoting, reading, is_complete=is_complete)
-    dialect = _describe(read, quoting, reading, begin, expected)
+    dialect = _describe(read, found, reading, expected)
     if not begin or named:
         return dialect
     above = _Sample.read(sample, quoting, reading)
     end = max(begin, reading.skip_rows or 0)
     skipped = (fields for start, fields in zip(above.starts, above.records, strict=False) if start < end)
-    found = next((fields for fields in skipped if is_like_rows(fields, dialect.rows)), [])
-    return replace(dialect, skipped_row=quoting.delimiter.join(found))
+    row = next((fields for fields in skipped if is_like_rows(fields, dialect.rows)), [])
+    return replace(dialect, skipped_row=quoting.delimiter.join(row))
 
 
 def detect_quoting(sample: str, reading: Reading, suffix: str, expected: Collection[str] = ()) -> FoundQuoting:
@@ -165,14 +167,18 @@ def detect_quoting(sample: str, reading: Reading, suffix: str, expected: Collect
             f"its first line says that {named!r} divides its fields, which is no character of ASCII; write it anew with "
             "another, as ;, in that line too"
         )
-    quoting = Quoting(delimiter or named, quote, comment=reading.comment or "")
+    quoting, titles = Quoting(delimiter or named, quote, comment=reading.comment or ""), None
     if not quoting.delimiter:
-        quoting = replace(quoting, delimiter=_detect_delimiter(text, quoting, reading, expected))
+        found, titles = _detect_delimiter(text, quoting, reading, expected)
+        quoting = replace(quoting, delimiter=found)
+    weighed = quoting
     if quoting.quote == quoting.delimiter:
         quoting = replace(quoting, quote="")
     if reading.escape and reading.escape != quoting.quote:
         quoting = replace(quoting, escape=reading.escape)
-    return FoundQuoting(detect_escapes(text, quoting, reading.escape), text, begin, named)
+    quoting = detect_escapes(text, quoting, reading.escape)
+    is_same = quoting == weighed and not reading.skip_footer  # of which a sample that is complete has fewer records
+    return FoundQuoting(quoting, text, begin, named, titles if is_same else None)
 
 
 def read_first_rows(sample: str, quoting: Quoting, reading: Reading, above: int) -> Sequence[Sequence[str]]:
@@ -191,10 +197,11 @@ def _lines_to_skip(sample: str, reading: Reading) -> tuple[int, str]:
     return (1, named["delimiter"]) if named else (0, "")
 
 
-def _describe(sample: _Sample, quoting: Quoting, reading: Reading, begin: int, expected: Collection[str]) -> Dialect:
-    """Return the dialect whose fields are told apart so, its table searched from the line `begin` on."""
+def _describe(sample: _Sample, found: FoundQuoting, reading: Reading, expected: Collection[str]) -> Dialect:
+    """Return the dialect whose fields are told apart so, its table searched below the lines that are none of it."""
+    quoting, begin = found.quoting, found.begin
     declared = True if reading.header_row is not None else reading.header
-    header = _find(sample.records, reading, declared, expected)
+    header = _find(sample.records, reading, declared, expected, found.titles)
     above = sample.starts[header.above] if header.above else 0
     titles = sample.records[: header.above]
     decimal: str = reading.decimal or "."
@@ -243,20 +250,26 @@ def _find_rows(
 
 
 def _find(
-    records: Sequence[Sequence[str]], reading: Reading, declared: bool | None, expected: Collection[str]
+    records: Sequence[Sequence[str]],
+    reading: Reading,
+    declared: bool | None,
+    expected: Collection[str],
+    titles: int | None = None,
 ) -> Header:
     titled = reading.skip_rows is None and reading.header_row is None
-    return find_header(records, declared, expected, titled=titled)
+    return find_header(records, declared, expected, titles=titles if titled else 0)
 
 
-def _detect_delimiter(text: str, quoting: Quoting, reading: Reading, expected: Collection[str]) -> str:
-    """Return the delimiter; mostly the header alone tells it, and the records are not weighed, which would take longer than all else."""
+def _detect_delimiter(
+    text: str, quoting: Quoting, reading: Reading, expected: Collection[str]
+) -> tuple[str, int | None]:
+    """Return the delimiter, and how many of the records that it divides are titles, where that is told; mostly the header alone tells it, and the records are not weighed, which would take longer than all else."""
     dividing = _find_dividing(text, quoting)
     samples = {each: _Sample.read(text, replace(quoting, delimiter=each), reading) for each in dividing[:1]}
     if len(dividing) == 1 and len(set(map(len, samples[dividing[0]].records))) == 1:
-        return dividing[0]
+        return dividing[0], None
     if not any(each in text for each in DELIMITERS[1:]):  # as below a title of a file of commas
-        return DELIMITERS[0]
+        return DELIMITERS[0], None
     for each in DELIMITERS:
         if each in text and each not in samples:
             samples[each] = _Sample.read(text, replace(quoting, delimiter=each), reading)
@@ -264,9 +277,11 @@ def _detect_delimiter(text: str, quoting: Quoting, reading: Reading, expected: C
     shares = {each: _share_alike(table) for each, table in tables.items()}
     most = max(shares.values())
     best = [each for each in DELIMITERS if shares.get(each) == most]
-    if len(best) == 1 or not most:
-        return best[0] if most else DELIMITERS[0]
-    return max(best, key=lambda each: (_share_typed(tables[each]), len(tables[each][0])))
+    if not most:
+        return DELIMITERS[0], None
+    if len(best) > 1:
+        best = [max(best, key=lambda each: (_share_typed(tables[each]), len(tables[each][0])))]
+    return best[0], len(samples[best[0]].records) - len(tables[best[0]])
 
 
 def _find_dividing(text: str, quoting: Quoting) -> list[str]:

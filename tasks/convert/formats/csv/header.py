@@ -167,17 +167,23 @@ def _read_header(text: ByteView, dialect: Dialect, rename: Rename, reading: Read
 
 def _first_record(text: ByteView, dialect: Dialect) -> tuple[Span | None, int, Sequence[int]]:
     """Return the first record that `text` begins with, in how many bytes it ends, and the lines whose quote is never closed of those that had to be told apart for it."""
-    lines, quote = _first_lines(text, dialect), dialect.quote.encode()
-    end = _LINE_END.search(lines)
-    if dialect.quoting.is_plain and end is not None and end.end() == len(lines) and not (quote and quote in lines):
-        line = lines.decode("utf-8", "surrogateescape")
-        fields = next(csv.reader([line], **reader_options(dialect.quoting)), [])
-        return (Span(0, 1, fields) if fields else None), len(lines), ()
+    if dialect.quoting.is_plain and (alone := _first_line(text, dialect)) is not None:
+        return *alone, ()
+    lines = _first_lines(text, dialect)
     raw = ByteView.of(lines)
     plain = raw if dialect.quoting.is_plain else ByteView.of(dialect.quoting.rewrite(lines))
     records = Records(plain, dialect, raw=raw)
     first = next(iter(records.spans), None)
     return first, 0 if first is None else records.raw.place_of(first.end), records.unclosed.tolist()
+
+
+def _first_line(text: ByteView, dialect: Dialect) -> tuple[Span, int] | None:
+    """Return the record that the first line is, and its size in bytes; None where it is blank, or a quote of it is open."""
+    end = _LINE_END.search(text.buffer, text.start, text.stop)
+    line = text.to_place(end.end() - text.start).data if end else b""
+    reader = csv.reader([line.decode("utf-8", "surrogateescape"), ""], **reader_options(dialect.quoting))
+    fields = next(reader)
+    return (Span(0, 1, fields), len(line)) if fields and reader.line_num == 1 else None
 
 
 def _is_word(field: str) -> bool:

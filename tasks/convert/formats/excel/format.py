@@ -256,7 +256,7 @@ def _lay_out(grid: Grid, reading: Reading) -> _Layout:
     end = min(begin + _JUDGED_ROWS, max(begin, _find_stop(grid, begin, reading.skip_footer or 0)))
     records = grid.rows(begin, end)
     declared, is_open = (True if row is not None else reading.header), row is None and reading.skip_rows is None
-    found = find_header([record[: extent(record)] for record in records], declared, titled=is_open)
+    found = find_header([record[: extent(record)] for record in records], declared, titles=None if is_open else 0)
     if not records:
         return _Layout(None, begin, grid.height)
     start = begin + found.above
