@@ -62,6 +62,16 @@ def test_columns_of_texts_alone_are_searched_too(tmp_path: Path, header: str) ->
     assert all(row["what"] in "bd" for row in read_rows(tmp_path))
 
 
+@pytest.mark.parametrize("odd", ["", "1,2,3\n", '"a\nb",c\n'])
+def test_a_header_without_a_name_is_no_row_without_a_value(tmp_path: Path, odd: str) -> None:
+    """Where one stands it is a row, whatever is odd beside it."""
+    write_files(tmp_path, a_csv=f",\n,\na,b\n{odd}")
+
+    make_table(tmp_path, files_source(read={"header": True}, table={"max_rejects": None}))
+
+    assert read_rows(tmp_path)[0] == {"column_1": None, "column_2": None}
+
+
 def test_without_a_header_nothing_is_repeated(tmp_path: Path) -> None:
     """What is declared to be rows is rows."""
     write_files(tmp_path, a_csv="a,b\nc,d\na,b\n")

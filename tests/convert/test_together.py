@@ -398,6 +398,7 @@ def test_no_value_is_asked_by_itself_of_a_column_of_numbers_or_dates(
         ("name 7\nname 2\nx\n", "name 7\nname 2\nname 5\n"),
         ("\ufeffa,b\n1,2\n3,4\n", "\ufeffa,b\n1,2\n3,4,5\n5,6\n"),
         ("1,2", "3,x"),
+        ("\n1\n2\n", "\n3\nx\n"),
         ("\n1;2;x\n3;4;y\n", "\n\n5;6\n7;8;z\n9;1;u\n2;3;v\n"),
     ],
 )

@@ -113,9 +113,10 @@ def find_repeats(header: Record, rows: Sequence[Record]) -> set[int]:
     """Return the places of the rows that are the header once more, as where files were joined.
 
     In a table of one column a word may well be its name: it is none only among numbers or dates.
+    A header without a name is any row without a value.
     """
     fields = list(header)
-    repeats = {place for place, row in enumerate(rows) if row == fields} if fields else set()
+    repeats = {place for place, row in enumerate(rows) if row == fields} if any(fields) else set()
     if repeats and len(fields) == 1:
         others = [row[0] for place, row in enumerate(rows) if place not in repeats]
         return repeats if kinds_of(others, 1.0) in ("number", "date") else set()

@@ -75,7 +75,8 @@ def parse_but_rejects(block: CsvBlock, schema: Schema) -> TypedBlock | None:
 def _find_repeated_bytes(block: CsvBlock, records: RecordSpans) -> np.ndarray:
     """Return the places of the records that are the header once more, byte for byte."""
     header, window = block.head.line, block.window
-    if len(block.head.fields) < 2 or b"\n" in header or b"\r" in header or header not in window:  # noqa: PLR2004 - of one, what the others are tells
+    are_told = len(block.head.fields) > 1 and any(block.head.fields)  # of one, what the others are tells
+    if not are_told or b"\n" in header or b"\r" in header or header not in window:
         return np.empty(0, np.int64)
     view = window.to_numpy()
     alike = np.flatnonzero(records.stops - records.starts == len(header))
@@ -119,7 +120,7 @@ def _read_texts(block: CsvBlock, records: RecordSpans, is_row: np.ndarray) -> pa
 
 def _find_repeats(table: pa.Table, header: Sequence[str]) -> list[int]:
     """Return the rows that are the header once more."""
-    places = np.arange(table.num_rows if header else 0)
+    places = np.arange(table.num_rows if any(header) else 0)
     for column, field in zip(table.columns, header, strict=False):
         if not len(places):
             break

@@ -86,7 +86,9 @@ class KnownHead:
             return None
         if b'"' in begins and (dialect.quote != '"' or len(head.names) == 1):
             return None
-        if any(odd in begins for odd in _ODD_QUOTES) or (len(head.names) == 1 and " " in head.fields[0]):
+        if any(odd in begins for odd in _ODD_QUOTES) or (
+            len(head.names) == 1 and any(" " in each for each in head.fields)
+        ):
             return None  # by blanks the lines of a column may be divided, which is told
         if head.units is not None and not (dialect.units and len(head.units) == len(head.names)):
             return None

@@ -186,12 +186,9 @@ def _may_be_repeated(block: CsvBlock, values: Mapping[str, pa.ChunkedArray]) -> 
     # A name that is empty is no value of its column, and one of numbers has none.
     named = zip(head.names, head.fields, strict=True)
     told = next((each for each in named if each[1] and pa.types.is_string(values[each[0]].type)), None)
-    if told is None or pc.index(values[told[0]], told[1]).as_py() >= 0:
-        # Quoted another way its bytes are others.
-        begins = window.to_place(len(head.line)).data == head.line
-        repeated = bool(block.quote) or begins or window.find(b"\n" + head.line) >= 0
-    else:
-        repeated = False
+    repeated = any(head.fields) and (told is None or pc.index(values[told[0]], told[1]).as_py() >= 0)
+    if repeated and not block.quote:  # quoted another way its bytes are others
+        repeated = window.to_place(len(head.line)).data == head.line or window.find(b"\n" + head.line) >= 0
     # Of lines that are known none between records is blank any more.
     return repeated or (block.known is None and len(values[head.names[0]]) != window.lines and window.has_blank_line)
 
