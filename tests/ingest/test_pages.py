@@ -136,6 +136,11 @@ async def test_a_page_without_rows_leads_on(site: Site) -> None:
         ),
         (
             "/page-1",
+            {"rows": "//li/namespace::*"},
+            r"page-1: rows: '//li/namespace::\*' selects a text, not an element; correct",
+        ),
+        (
+            "/page-1",
             {"columns": {"name": "./b[$name]"}},
             r"page-1: columns.name: './b\[\$name\]' cannot be evaluated \(XPath error: .*\); correct the selector",
         ),

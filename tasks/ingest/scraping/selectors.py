@@ -99,8 +99,8 @@ def parse_html(text: str) -> Any:
 
 
 def is_text(match: Any) -> bool:
-    """Return whether a match is a text (or a number), not an element."""
-    return isinstance(match, str | float | bool)
+    """Return whether a match is a text (or a number, or a namespace), not an element."""
+    return not isinstance(match, etree._Element)  # noqa: SLF001 - the only name of its type
 
 
 def text_of(match: Any) -> str:
