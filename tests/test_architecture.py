@@ -122,6 +122,17 @@ def test_a_task_keeps_no_cache_and_no_result() -> None:
     ] == []
 
 
+def test_what_ingest_calls_in_a_thread_knows_the_secrets_of_its_run() -> None:
+    """They are known in the context of the run, of which a thread gets a copy by `asyncio.to_thread`, or by hand: else they stand in what is quoted."""
+    begun = re.compile(r"\.(?:run_in_executor|submit)\(|\b(?:ThreadPoolExecutor|Thread)\(")
+    ingest = [path for path in TASKS if path.is_relative_to(PROJECT / "tasks" / "ingest")]
+
+    beginning = [path for path in ingest if begun.search(path.read_text())]
+
+    assert [name(path) for path in beginning] == ["tasks/ingest/scraping/crawl.py"]
+    assert [name(path) for path in beginning if "copy_context().run" not in path.read_text()] == []
+
+
 def test_a_flow_body_is_a_plan() -> None:
     """A flow's body has at most 25 lines after its docstring."""
     long = []
