@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -68,20 +69,21 @@ def test_the_ui_shows_a_run_its_stages_and_its_artifacts(prefect_server: str, to
     page.get_by_role("searchbox").fill("tour-")  # fifty are shown at first, and other runs of the tests have some too
     for artifact in ("tour-ingest", "tour-tables", "tour-leaderboard", "tour-pictures", "tour-model"):
         expect(page.get_by_text(artifact).first).to_be_visible(timeout=_SHOWN_MS)
-    ingest = {"parent_flow_run_id": {"any_": [address[0].rpartition("/")[2]]}}
-    query = {"artifacts": {"key": {"any_": ["tour-ingest"]}}, "flow_runs": ingest}
-    with PrefectHttpxSyncClient(base_url=prefect_server) as api:
-        (fetched,) = api.post("/artifacts/filter", json=query).json()
-    page.goto(f"{site}/artifacts/artifact/{fetched['id']}")
+    page.goto(f"{site}/artifacts/artifact/{artifact_of(prefect_server, tour_run.flow_run, 'tour-ingest')['id']}")
     for cell in ("429s", "resumed from page", "user_id=3"):
         expect(page.get_by_text(cell).first).to_be_visible(timeout=_SHOWN_MS)
-    profile = {"artifacts": {"key": {"like_": "tour-profile-"}}, "sort": "CREATED_DESC"}
-    with PrefectHttpxSyncClient(base_url=prefect_server) as api:
-        (shown, *_) = api.post("/artifacts/filter", json=profile).json()
-    page.goto(f"{site}/artifacts/artifact/{shown['id']}")
+    page.goto(f"{site}/artifacts/artifact/{artifact_of(prefect_server, tour_run.flow_run, 'tour-profile-iris')['id']}")
     picture = page.locator("img[src^='data:image/svg']").first
     expect(picture).to_be_visible(timeout=_SHOWN_MS)
     assert picture.evaluate("image => image.naturalWidth") == 120
+
+
+def artifact_of(server: str, run: str, key: str) -> dict[str, Any]:
+    """Return the one artifact with this key that the stages of a run made."""
+    query = {"artifacts": {"key": {"any_": [key]}}, "flow_runs": {"parent_flow_run_id": {"any_": [run]}}}
+    with PrefectHttpxSyncClient(base_url=server) as api:
+        (artifact,) = api.post("/artifacts/filter", json=query).json()
+    return dict(artifact)
 
 
 def find_drawn(page: Page) -> list[tuple[Position, bool]]:
@@ -127,9 +129,7 @@ def test_the_ui_draws_the_pictures_of_a_training(prefect_server: str, tour_run: 
     """Each picture within the artifact is drawn."""
     assert tour_run.stdout
     site = prefect_server.removesuffix("/api")
-    query = {"artifacts": {"key": {"any_": ["tour-pictures"]}}, "sort": "CREATED_DESC", "limit": 1}
-    with PrefectHttpxSyncClient(base_url=prefect_server) as api:
-        (gallery,) = api.post("/artifacts/filter", json=query).json()
+    gallery = artifact_of(prefect_server, tour_run.flow_run, "tour-pictures")
 
     page.goto(f"{site}/artifacts/artifact/{gallery['id']}")
 
