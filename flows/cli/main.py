@@ -17,12 +17,13 @@ from tasks.core.bucket.opened import commit_opened
 from tasks.core.errors import ConfigError, LostServerError, SkippedError, TidemillError
 from tasks.core.escaping import printable
 from tasks.core.garbage_collection import collect_seldom, exit_with
-from tasks.core.imports import OF_A_RUN
+from tasks.core.imports import NO_FORM
 
 EXIT_FAILED = 1  # the run failed
 EXIT_WRONG = 2  # the command, the pipeline file or what it names is wrong: nothing ran
 EXIT_SKIPPED = 3  # another run goes on, and the pipeline file says overlap: skip
 EXIT_INTERRUPTED = 130
+_WITH_FORMS = {"deploy", "schema", "serve"}
 
 
 def main() -> None:
@@ -32,8 +33,8 @@ def main() -> None:
 
 
 def _run() -> int:
-    if sys.argv[1:2] in (["run"], ["demo"]):
-        os.environ[OF_A_RUN] = "true"
+    if _WITH_FORMS.isdisjoint(sys.argv[1:2]):
+        os.environ[NO_FORM] = "true"
     code = run_command(sys.argv[1:])
     if code == EXIT_INTERRUPTED:
         _end_at_once(code)  # Python would wait for threads that no Ctrl-C ends, as of a workbook's reader

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
 
+from tasks.core.imports import makes_forms
+
 NAME_PATTERN = r"^[a-z][a-z0-9_-]*$"
 
 Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=64)]
@@ -52,7 +54,11 @@ class ConfigModel(BaseModel):
     """A part of a pipeline: frozen, and a key it does not know is an error, which tells no value: it may be a secret."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False, hide_input_in_errors=True
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=makes_forms(),  # half of the time that the models take
+        allow_inf_nan=False,
+        hide_input_in_errors=True,
     )
 
     @classmethod

@@ -9,15 +9,15 @@ from importlib import import_module
 from threading import RLock
 from types import ModuleType
 
-OF_A_RUN = "TIDEMILL_OF_A_RUN"
-"""The variable that the command line sets for itself and its children where it runs a pipeline."""
-_OF_PREFECT = "PREFECT__FLOW_RUN_ID"  # in each process that a worker, or serve, starts for a run
+NO_FORM = "TIDEMILL_NO_FORM"
+"""The variable that the command line sets for itself and its children where it deploys nothing and prints no schema."""
+_OF_A_RUN = "PREFECT__FLOW_RUN_ID"  # in each process that a worker, or serve, starts for a run
 _LOCK = RLock()
 
 
-def is_of_a_run() -> bool:
-    """Return whether this process is there for a run alone: it deploys nothing."""
-    return any(os.environ.get(name) for name in (OF_A_RUN, _OF_PREFECT))
+def makes_forms() -> bool:
+    """Return whether this process may deploy a flow, with the form of its parameters, or print the schema of a pipeline file."""
+    return not any(os.environ.get(name) for name in (NO_FORM, _OF_A_RUN))
 
 
 def import_once(name: str) -> ModuleType:

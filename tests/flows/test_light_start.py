@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+import flows.cli.main as commands
 from flows.train import train
 
 HEAVY = {"openpyxl", "pandas", "sklearn", "scipy", "matplotlib", "opentelemetry.sdk"}
@@ -29,12 +30,35 @@ def test_a_start_imports_no_reader_of_files_and_nothing_of_fits(module: str, hea
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
 
 
-def test_the_process_of_a_run_makes_no_form() -> None:
-    """A second of each run: six flows have the pipeline as a parameter, and its form is of some fifty models."""
-    code = "import json; from flows.train import train; print(len(json.dumps(train.parameters.model_dump())))"
-    of_a_run = {**os.environ, "PREFECT__FLOW_RUN_ID": "0b5d2d0c-4b6e-4a7c-8f0e-5a2f3c1d9e77"}
+@pytest.mark.parametrize("variable", ["PREFECT__FLOW_RUN_ID", "TIDEMILL_NO_FORM"])
+def test_a_process_that_deploys_nothing_makes_no_form(variable: str) -> None:
+    """Two seconds of each run and command: six flows have the pipeline as a parameter, and its form is of some fifty models."""
+    code = """import json
+from pydantic import TypeAdapter
+from flows.parameters import Config
+from flows.train import train
+from tasks.config import Pipeline
+schema = TypeAdapter(Config).core_schema
+print(len(json.dumps(train.parameters.model_dump())), len(str(schema)), Pipeline.model_fields["sources"].description)"""
+    environment = {**os.environ, variable: "0b5d2d0c-4b6e-4a7c-8f0e-5a2f3c1d9e77"}
 
-    told = subprocess.run([sys.executable, "-c", code], env=of_a_run, capture_output=True, text=True, check=True).stdout
+    told = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    ).stdout
 
-    assert int(told) < 2_000
+    of_the_form, of_the_schema, description = told.split()
+    assert int(of_the_form) < 2_000
+    assert int(of_the_schema) < 10_000
+    assert description == "None"
     assert len(json.dumps(train.parameters.model_dump())) > 100_000
+
+
+@pytest.mark.parametrize(("command", "is_set"), [("check", True), ("schema", False)])
+def test_a_command_makes_the_forms_that_it_shows(command: str, is_set: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The schema tells what each key is; no other command does, but those that deploy."""
+    monkeypatch.setattr(sys, "argv", ["tidemill", command, "--help"])
+    monkeypatch.setenv("TIDEMILL_NO_FORM", "")  # which is there before and after
+
+    assert commands._run() == 0
+
+    assert bool(os.environ["TIDEMILL_NO_FORM"]) == is_set
