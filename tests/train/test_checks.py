@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_wine
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from tasks.core.errors import TrainingError
 from tasks.train.checks.columns import hash_rows
@@ -130,6 +132,18 @@ def test_what_gives_an_amount_away_is_named(planted: Any) -> None:
 def test_what_only_helps_is_not_named(honest: Any) -> None:
     """Values missing by chance or more often in one class, good features, categories and names are left alone."""
     assert warned({"honest": honest}) == []
+
+
+@pytest.mark.parametrize(
+    ("tree", "target"), [(DecisionTreeClassifier, LATE), (DecisionTreeRegressor, AMOUNT)], ids=["classes", "amounts"]
+)
+def test_a_feature_that_tells_little_of_half_the_rows_is_not_tried_on_the_others(tree: type, target: Any) -> None:
+    """Nothing that they say would make up for it; one that tells the target is tried on both, a tree each."""
+    with patch.object(tree, "fit", autospec=True, side_effect=tree.fit) as fitted:  # type: ignore[attr-defined]
+        (found,) = warned({"hint": target * 1.0 + np.where(np.arange(ROWS) % 300 == 7, 0.5, 0)}, target)
+
+    assert "'hint' alone tells" in found
+    assert fitted.call_count == 4
 
 
 _HOURS = np.arange(ROWS) * 7

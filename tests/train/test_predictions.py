@@ -28,6 +28,8 @@ METRICS = [
     "precision",
     "recall",
     "balanced_accuracy",
+    "f1_macro",
+    "f1_weighted",
 ]
 ERRORS = [
     "r2",
@@ -107,6 +109,26 @@ def test_three_classes_are_scored_too() -> None:
 
     scored = Predictions(model, x, y.to_numpy()).scoring("roc_auc_ovr")(rows)
     assert scored == get_scorer("roc_auc_ovr")(model, x.iloc[rows], y.iloc[rows])
+
+
+@pytest.mark.filterwarnings("ignore:y_pred contains classes not in y_true")
+@pytest.mark.parametrize("metric", ["f1_macro", "f1_weighted", "balanced_accuracy"])
+@pytest.mark.parametrize("names", [np.arange(3), np.array(["b", "a", "c"], dtype=object)], ids=["numbers", "texts"])
+def test_figures_of_each_of_three_classes_ask_no_scorer(
+    monkeypatch: pytest.MonkeyPatch, metric: str, names: np.ndarray
+) -> None:
+    """A thousand draws of a hold-out would take seconds; they come to the same, without a class of the truth too."""
+    x, y = load_wine(return_X_y=True, as_frame=True)
+    named, scorer = pd.Series(names[y]), get_scorer(metric)
+    model = make_pipeline(DecisionTreeClassifier(max_depth=1, random_state=0)).fit(x[::2], named[::2])
+    predictions = Predictions(model, x, named.to_numpy())
+    chosen = [*draw(len(x)), np.flatnonzero(y < 2), np.flatnonzero(y > 1)]
+    plain = [scorer(model, x.iloc[rows], named.iloc[rows]) for rows in chosen]
+    monkeypatch.setattr("tasks.train.evaluation.predictions.get_scorer", None)
+
+    scoring = predictions.scoring(metric)
+
+    assert [scoring(rows) for rows in chosen] == pytest.approx(plain, rel=1e-12)
 
 
 @pytest.mark.filterwarnings("ignore:One or more samples have no neighbors")

@@ -254,7 +254,8 @@ def quick_scoring(metric: str, output: ModelOutput) -> Score | None:
         return _mean_of((output.truth == output.prediction).astype(float), output.weight)
     if output.classes is None:
         return _quick_of_amounts(metric, output)
-    return _quick_of_two(metric, output) if len(output.classes) == TWO else None
+    of_two = _quick_of_two(metric, output) if len(output.classes) == TWO else None
+    return of_two or (_of_classes(_OF_CLASSES[metric], output) if metric in _OF_CLASSES else None)
 
 
 def _quick_of_amounts(metric: str, output: ModelOutput) -> Score | None:
@@ -323,6 +324,33 @@ _OF_COUNTS: dict[str, Callable[[Array], float]] = {
     "precision": lambda counts: _share(counts[3], counts[3] + counts[1]),
     "recall": lambda counts: _share(counts[3], counts[3] + counts[2]),
     "balanced_accuracy": _mean_recall,
+}
+
+
+def _of_classes(figure: Callable[[Array, Array, Array], float], output: ModelOutput) -> Score:
+    """Return what scores positions by how many rows of each class are hit, are there and are said."""
+    labels, codes = np.unique([output.truth, output.prediction], return_inverse=True)
+    (truth, said), weight = codes.reshape(2, -1), output.weight
+
+    def score(rows: Array) -> float:
+        drawn, told, counts = truth[rows], said[rows], None if weight is None else weight[rows]
+        hit = drawn == told
+        hits = np.bincount(drawn[hit], None if counts is None else counts[hit], len(labels))
+        there, predicted = (np.bincount(each, counts, len(labels)) for each in (drawn, told))
+        known = there + predicted > 0
+        return figure(hits[known], there[known], predicted[known])
+
+    return score
+
+
+def _recall_of_each(hits: Array, there: Array, _: Array) -> float:
+    return float(np.mean(hits[there > 0] / there[there > 0]))
+
+
+_OF_CLASSES: dict[str, Callable[[Array, Array, Array], float]] = {
+    "f1_macro": lambda hits, there, said: float(np.mean(2 * hits / (there + said))),
+    "f1_weighted": lambda hits, there, said: float(np.average(2 * hits / (there + said), weights=there)),
+    "balanced_accuracy": _recall_of_each,
 }
 
 
