@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 PROJECT = Path(__file__).parent.parent
@@ -31,15 +32,22 @@ def name(path: Path) -> str:
     return str(path.relative_to(PROJECT))
 
 
-def imports(path: Path) -> set[str]:
+@cache
+def tree(path: Path) -> ast.Module:
+    """Return the syntax tree of a file, parsed once for all tests: there are a thousand files."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def imports(path: Path) -> frozenset[str]:
     """Return the full names of the modules that a file imports, wherever it does."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return names
+    return frozenset(names)
 
 
 def imports_prefect(path: Path) -> bool:
@@ -105,7 +113,7 @@ def test_prefect_is_known_where_tasks_are() -> None:
 
 def test_a_module_says_its_noun() -> None:
     """A module says in its first line what it is."""
-    assert [name(path) for path in MODULES if not ast.get_docstring(ast.parse(path.read_text()))] == []
+    assert [name(path) for path in MODULES if not ast.get_docstring(tree(path))] == []
 
 
 def test_a_task_keeps_no_cache_and_no_result() -> None:
@@ -137,7 +145,7 @@ def test_a_flow_body_is_a_plan() -> None:
     """A flow's body has at most 25 lines after its docstring."""
     long = []
     for path in (PROJECT / "flows").glob("*.py"):
-        for node in ast.parse(path.read_text()).body:
+        for node in tree(path).body:
             if isinstance(node, ast.AsyncFunctionDef | ast.FunctionDef) and any(
                 "flow(" in ast.unparse(each) for each in node.decorator_list
             ):

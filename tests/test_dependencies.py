@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 import subprocess
 import sys
@@ -14,6 +13,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
+
+from tests.test_architecture import MODULES, imports
 
 PROJECT = Path(__file__).parent.parent
 _PINNED = re.compile(r"^(?P<name>[A-Za-z0-9_.-]+)==(?P<version>\S+)$", re.MULTILINE)
@@ -70,11 +71,4 @@ def test_what_is_imported_is_declared() -> None:
 
 def imported() -> set[str]:
     """Return the top level of every module that ours import, wherever they do."""
-    found: set[str] = set()
-    for path in (path for folder in ("flows", "tasks", "deployments") for path in (PROJECT / folder).rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Import):
-                found |= {alias.name.split(".")[0] for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and node.module:
-                found.add(node.module.split(".")[0])
-    return found
+    return {each.split(".")[0] for path in MODULES for each in imports(path)}

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tasks.core.isolation.client import stop_call_server
+from tasks.core.isolation.client import start_call_server, stop_call_server
 from tasks.train.evaluation.job import CandidateJob
 from tasks.train.evaluation.leaderboard import Leaderboard, rank
 from tasks.train.evaluation.results import EvaluationResult, HoldoutResult, Refit, kept_part
 from tasks.train.execution.cache import TRAININGS_KEPT, note_training, prune_folders
 from tasks.train.execution.schedule import affordable_shares, evaluate_all, judge_finalists, read_last_times
-from tasks.train.execution.units import Unit, run_unit
+from tasks.train.execution.units import FITS, Unit, run_unit
 from tasks.train.registry import publish_version
 from tests.train.conftest import LOGISTIC, sklearn_table
 
@@ -47,8 +47,11 @@ class OneByOne:
                 self.ran.append((unit.kind, unit.job.name))
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def _fit_server() -> Iterator[None]:
+    """Begin one process that the fits of all tests are forked from, with what saves models: its imports take longer than the fits."""
+    stop_call_server()
+    start_call_server((*FITS, "skops.io"))
     yield
     stop_call_server()
 
