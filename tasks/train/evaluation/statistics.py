@@ -112,7 +112,10 @@ class Bootstrap:
             number = len(np.unique(self.groups))
             yield from draw_groups(generator, self.groups, number, self.draws)
             return
-        layers = [np.arange(self.rows)] if self.strata is None else _positions_by(self.strata)
+        if self.strata is None:
+            yield from (generator.integers(self.rows, size=self.rows) for _ in range(self.draws))
+            return
+        layers = _positions_by(self.strata)
         for _ in range(self.draws):
             yield np.concatenate([layer[generator.integers(len(layer), size=len(layer))] for layer in layers])
 
