@@ -245,7 +245,7 @@ async def test_a_worker_that_is_killed_is_replaced(tmp_path: Path, prefect_serve
 
 def test_a_killed_run_goes_on_where_it_was(tmp_path: Path) -> None:
     """Killed while it fits, and where all is tried once an ensemble of all is made: only what is missing is fitted, and the scores are those of this one process."""
-    config, folder = slow_pipeline(tmp_path), DataFolder.at(tmp_path)
+    config, folder = slow_pipeline(tmp_path, workers=1), DataFolder.at(tmp_path)
     models = folder.models("iris")
 
     for results in KILLED_AT:
