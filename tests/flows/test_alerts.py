@@ -179,8 +179,8 @@ def project(prefect_server: str, receiver: Receiver, tmp_path_factory: pytest.Te
         "schedules": [{"cron": LEAP_DAYS}],
     }
     write(folder / "prefect.yaml", {"name": "alerted", "build": steps, "deployments": [deployment, of_truth]})
-    prefect("work-pool", "create", "alerted", "--type", "process", cwd=folder, environment={})
     with PrefectHttpxSyncClient(base_url=prefect_server, timeout=60) as api:
+        api.post("/work_pools/", json={"name": "alerted", "type": "process"}).raise_for_status()
         yield Project(folder, api)
 
 

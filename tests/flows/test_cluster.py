@@ -46,7 +46,7 @@ OTHERS = [
     if each != FIRST
 ]
 PIPELINES = ("bakery", "florist")
-DAYS = 10 if ALL else 2
+DAYS = 10 if ALL else 1
 """Each is a run of each pipeline: a run takes some ten seconds of a processor."""
 ROWS = 20
 RUNS_S = 1_200
@@ -244,7 +244,7 @@ def queue(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Queue:
         for number in (1, 2):
             own = {**environment, "TIDEMILL_CACHE": str(folder / f"host-{number}")}
             log = folder / f"worker-{number}.log"
-            stack.enter_context(worker("shared", folder / "project", own, "--limit", "2", log=log))
+            stack.enter_context(worker("shared", folder / "project", own, "--limit", "2" if ALL else "1", log=log))
         runs = wait_for_runs(http)
     return Queue(runs, asked, address, folder)
 

@@ -69,28 +69,35 @@ def kept(prefect_server: str, homes: Homes) -> Path:
     return Path(shutil.copy(source, homes.cache))
 
 
-@pytest.mark.flow
-def test_a_second_new_database_is_a_copy_of_the_first(homes: Homes) -> None:
-    """The first is migrated and kept without a row; the second holds what the first does, and is served."""
-    homes.serve("one")
-    database = gzip.decompress((homes.cache / f"{NAME}.db.gz").read_bytes())
-    homes.folder.joinpath("kept").mkdir()
-    homes.folder.joinpath("kept", "prefect.db").write_bytes(database)
-
-    homes.serve("two")
-
-    assert homes.schema("one") == homes.schema("kept") == homes.schema("two")
-    assert len(homes.schema("two")) > 1
-    assert (homes.cache / f"{NAME}.revision").read_text() == homes.ask("two", "SELECT * FROM alembic_version")[0][0]
-
-
-@pytest.mark.flow
-def test_servers_that_start_at_once_share_a_new_database(homes: Homes) -> None:
-    """One of them migrates it; the other waits, and both answer."""
+@pytest.fixture(scope="module")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Homes:
+    """Return a home of which two servers have answered that started at once, with nothing in the cache before."""
+    homes = Homes(tmp_path_factory.mktemp("migrated"))
     homes.serve("one", "one")
+    return homes
 
-    assert len(homes.ask("one", "SELECT * FROM alembic_version")) == 1
-    assert sorted(path.name for path in homes.folder.joinpath("one").glob(".prefect.db*")) == []
+
+@pytest.mark.flow
+def test_servers_that_start_at_once_share_a_new_database(migrated: Homes) -> None:
+    """One of them migrates it; the other waits, and both answer."""
+    assert len(migrated.ask("one", "SELECT * FROM alembic_version")) == 1
+    assert sorted(path.name for path in migrated.folder.joinpath("one").glob(".prefect.db*")) == []
+
+
+@pytest.mark.flow
+def test_a_second_new_database_is_a_copy_of_the_first(migrated: Homes) -> None:
+    """The first is migrated and kept without a row; the second holds what the first does, and is served."""
+    database = gzip.decompress((migrated.cache / f"{NAME}.db.gz").read_bytes())
+    migrated.folder.joinpath("kept").mkdir()
+    migrated.folder.joinpath("kept", "prefect.db").write_bytes(database)
+
+    migrated.serve("two")
+
+    assert migrated.schema("one") == migrated.schema("kept") == migrated.schema("two")
+    assert len(migrated.schema("two")) > 1
+    assert (migrated.cache / f"{NAME}.revision").read_text() == migrated.ask("two", "SELECT * FROM alembic_version")[0][
+        0
+    ]
 
 
 @pytest.mark.flow
@@ -128,13 +135,12 @@ def test_a_damaged_revision_is_told_anew(homes: Homes, kept: Path) -> None:
 
 
 @pytest.mark.flow
-def test_an_older_database_is_migrated(homes: Homes, kept: Path) -> None:
+def test_an_older_database_is_migrated(migrated: Homes, homes: Homes) -> None:
     """Whatever is known of others: one at another revision goes through Prefect's migrations, with its rows."""
+    shutil.copytree(migrated.cache, homes.cache)
     home = homes.folder / "one"
     home.mkdir()
-    assert kept.is_file()
-    homes.serve("two")
-    head = homes.ask("two", "SELECT version_num FROM alembic_version")[0][0]
+    head = (homes.cache / f"{NAME}.revision").read_text()
     environment = {**os.environ, "PREFECT_API_URL": "", "PREFECT_HOME": str(home)}
     subprocess.run(
         [sys.executable, "-m", "prefect", "server", "database", "upgrade", "-y", "-r", OLDER],

@@ -14,16 +14,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import skops.io
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from tasks.config import Candidate
 from tasks.core.errors import TrainingError
+from tasks.core.imports import import_once
 from tasks.train.data.features import Features
 from tasks.train.models.preprocessing import build_model
 from tasks.train.registry import load_model, save_model
+
+
+def skops() -> Any:
+    """Return the package's files of models: its import looks at all of scikit-learn's estimators, seconds of each process of tests."""
+    return import_once("skops.io")
 
 
 @pytest.mark.parametrize(
@@ -58,7 +63,7 @@ def test_a_loaded_model_predicts_the_same(tmp_path: Path, estimator: str) -> Non
 @pytest.mark.parametrize("function", [os.system, functools.partial(os.system, "false"), np.load])
 def test_a_foreign_type_is_refused(tmp_path: Path, function: Any) -> None:
     """A file that would bring a function of its own is refused by the function's name."""
-    skops.io.dump(Pipeline([("step", FunctionTransformer(function))]), tmp_path / "model.skops")
+    skops().dump(Pipeline([("step", FunctionTransformer(function))]), tmp_path / "model.skops")
 
     with pytest.raises(TrainingError, match=r"holds (posix\.system|numpy\.load), which is not on the list of trusted"):
         load_model(tmp_path / "model.skops")
@@ -75,7 +80,7 @@ def test_a_model_that_could_not_be_loaded_is_not_saved(tmp_path: Path) -> None:
 def test_a_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
     """Other bytes, an estimator alone, and a missing file are told apart from models."""
     (tmp_path / "noise.skops").write_bytes(b"noise")
-    skops.io.dump(HistGradientBoostingClassifier(), tmp_path / "alone.skops")
+    skops().dump(HistGradientBoostingClassifier(), tmp_path / "alone.skops")
 
     with pytest.raises(TrainingError, match=r"noise\.skops: is not a model file"):
         load_model(tmp_path / "noise.skops")
@@ -105,7 +110,7 @@ def test_nothing_in_a_tampered_file_runs(tmp_path: Path) -> None:
 
     assert not mark.exists()
     with pytest.raises(TypeError):  # what it made is no part of a model
-        skops.io.load(path, trusted=skops.io.get_untrusted_types(file=path)).fit_transform([[1]])
+        skops().load(path, trusted=skops().get_untrusted_types(file=path)).fit_transform([[1]])
     assert mark.exists(), "the file is not as hostile as the test says"
 
 
@@ -124,7 +129,7 @@ def test_nothing_in_a_pickle_runs(tmp_path: Path) -> None:
 
 def tamper(path: Path, command: list[str]) -> None:
     """Write a model file that runs a command as soon as skops makes its objects."""
-    skops.io.dump(Pipeline([("step", FunctionTransformer(kw_args={"x": command}))]), path)
+    skops().dump(Pipeline([("step", FunctionTransformer(kw_args={"x": command}))]), path)
     with zipfile.ZipFile(path) as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
     schema = json.loads(files["schema.json"])
