@@ -288,6 +288,18 @@ def test_weights_are_of_the_target_s_own_classes(tmp_path: Path, estimator: str,
     assert named[0] < named[1]
 
 
+@pytest.mark.parametrize("more", [{"calibrate": "sigmoid"}, {"search": {"by": "grid", "space": {"depth": [1, 2]}}}])
+def test_lists_of_catboost_are_cloned(evaluate: Evaluate, more: dict[str, Any]) -> None:
+    """Whoever clones it: what corrects probabilities, and a search."""
+    pytest.importorskip("catboost")
+    params = {"iterations": 3, "monotone_constraints": [1, 0], "class_weights": {True: 20, False: 1}}
+    candidate = {"estimator": "catboost.CatBoostClassifier", "params": params, **more}
+
+    found = evaluate({**FEATURES, "y": FRAUD}, candidates={"only": candidate})
+
+    assert found["only"].error is None
+
+
 def test_weights_are_tuned_by_a_search(evaluate: Evaluate) -> None:
     """A grid may try weights by class beside a word."""
     search = {"by": "grid", "space": {"class_weight": [{False: 1, True: 10}, "balanced", None]}}

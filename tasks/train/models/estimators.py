@@ -160,10 +160,18 @@ def _load_boosting(path: str, package: str, name: str) -> Any:
     if find_spec(package) is None:
         raise ConfigError(f"{path!r} needs {package}, which is not installed; run: pip install {package}")
     try:
-        return getattr(import_module(package), name)
+        found = getattr(import_module(package), name)
     except (ImportError, OSError) as error:  # a library of the system that it needs, say
         told = str(error).splitlines()[0].rstrip(".")
         raise ConfigError(f"{path!r} cannot be imported ({told}); install what {package} needs") from None
+    if package == "catboost":
+        found.__sklearn_clone__ = _clone_by_params
+    return found
+
+
+def _clone_by_params(estimator: Any) -> Any:
+    """Return an estimator that is not fitted: catboost tells copies of lists, which scikit-learn's clone takes for other parameters."""
+    return type(estimator)(**estimator.get_params(deep=False))
 
 
 def package_of(estimator: Any) -> str:
