@@ -17,8 +17,8 @@ from tasks.core.garbage_collection import tuned_gc
 def test_blocks_beside_each_other_leave_the_collector_as_it_was(*, first_ends_first: bool) -> None:
     """Sources are converted at once: the last to end, whichever it is, thaws what was frozen."""
     before, first, second = gc.get_threshold(), ExitStack(), ExitStack()
-    first.enter_context(tuned_gc())
-    second.enter_context(tuned_gc())
+    first.enter_context(tuned_gc(before[0] * 2))
+    second.enter_context(tuned_gc(before[0] * 2))
     begun = (gc.get_freeze_count() > 0, gc.get_threshold()[0] > before[0])
 
     ended = [first, second] if first_ends_first else [second, first]
