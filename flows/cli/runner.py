@@ -39,6 +39,7 @@ from tasks.core.scratch import make_scratch
 _LOOK_S = 2.0
 _ANSWER_S = 10.0
 _STOP_S = 10.0  # for runs that are cancelled
+_ADDED_S = 1.0  # within which a scheduler adds the runs that it was making
 _SCHEDULES: dict[str, Any] = {"cron": Cron, "interval": Interval, "rrule": RRule}
 _PASSED_ON = ("name", "description", "version", "tags", "parameters", "paused", "enforce_parameter_schema", "triggers")
 _OUTAGES = (httpx.TransportError, PrefectHTTPStatusError, httpx.HTTPStatusError)
@@ -219,17 +220,27 @@ class _Serving:
         sys.stdout.flush()
 
     async def _end(self) -> None:
-        """Pause the schedules, as nobody runs them any longer, and cancel the runs under way; kill what does not end."""
+        """Pause the schedules, as nobody runs them any longer, and cancel the runs under way; kill what does not end.
+
+        They are paused twice: a scheduler that is at it adds runs after the first, which the next `serve` would all run.
+        """
         with suppress(*_OUTAGES, ObjectNotFound, TimeoutError):
             (await self._probe.get("/health")).raise_for_status()
-            for deployment in self._served:
-                await self._client.pause_deployment(deployment)
+            await self._pause()
+            is_added = asyncio.create_task(asyncio.sleep(_ADDED_S))
             with suppress(TimeoutError):
                 async with asyncio.timeout(_STOP_S):
                     await self._runner.cancel_all()
             for run in await self._runs.read_running():
                 await self._client.set_flow_run_state(run.id, Cancelled(message="serve has ended."), force=True)
+            await is_added
+            await self._pause()
         self._runner._runs_task_group.cancel_scope.cancel()  # noqa: SLF001 - it would wait for the runs, however long
+
+    async def _pause(self) -> None:
+        """Pause the deployments; the server deletes the runs to come."""
+        for deployment in self._served:
+            await self._client.pause_deployment(deployment)
 
 
 def _now() -> str:

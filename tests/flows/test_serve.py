@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import signal
+from datetime import timedelta
 from pathlib import Path
 
+import httpx
 import pytest
+from prefect import get_client
+from prefect.client.schemas.actions import DeploymentScheduleCreate
+from prefect.client.schemas.schedules import IntervalSchedule
+from tenacity import AsyncRetrying, stop_after_delay, wait_fixed
 
 from flows.cli.main import run_command
+from flows.cli.prefect_api import PrefectApi
+from flows.cli.runner import _Serving
+from flows.deployments import Deployment
 from tests.flows.conftest import Tidemill, group_is_gone, read_until
 from tests.flows.scheduling import free_port, start_server, write_project
 from tests.flows.test_run import copy_database
@@ -57,6 +67,34 @@ def test_serve_outlives_a_restart_of_its_server(home: Path, tmp_path: Path) -> N
     assert re.search(r"^\d\d:\d\d:\d\d  fast  started$", first, re.MULTILINE)
     assert told.count("does not answer") == told.count("answers again") == 1
     assert "Traceback" not in told
+
+
+@pytest.mark.flow
+async def test_runs_that_are_added_after_the_pause_are_taken_away(prefect_server: str) -> None:
+    """A scheduler that is making them when `serve` ends adds them to what is paused already, and workers run them."""
+    async with get_client() as client, httpx.AsyncClient(base_url=prefect_server) as api:
+        flow = await client.create_flow_from_name("paused")
+        schedule = DeploymentScheduleCreate(schedule=IntervalSchedule(interval=timedelta(hours=1)))
+        paused = await client.create_deployment(flow, "paused", schedules=[schedule])
+        serving = await asyncio.to_thread(_Serving, PrefectApi(url=prefect_server), client, api, [])
+        serving._served = {paused: Deployment(name="paused", entrypoint="flows.clean:clean")}
+        query = {"deployments": {"id": {"any_": [str(paused)]}}}
+
+        async def add() -> int:
+            async for attempt in AsyncRetrying(stop=stop_after_delay(60), wait=wait_fixed(0.01)):
+                with attempt:
+                    assert (await client.read_deployment(paused)).paused
+            await api.post(f"/deployments/{paused}/schedule", json={})
+            return int((await api.post("/flow_runs/count", json=query)).json())
+
+        async with serving._runner:
+            adding = asyncio.create_task(add())
+            await serving._end()
+        added = await adding
+
+        assert added > 0
+        assert (await api.post("/flow_runs/count", json=query)).json() == 0
+        await client.delete_deployment(paused)
 
 
 @pytest.mark.parametrize(
