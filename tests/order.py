@@ -10,7 +10,6 @@ from collections.abc import Iterable
 LONG = (
     "flows/test_run.py",
     "test_docs.py",
-    "flows/test_schedules.py",
     "ingest/test_partitioned_kill.py",
     "flows/test_serve.py",
     "train/test_failures.py",
@@ -20,6 +19,7 @@ LONG = (
     "ingest/test_parents.py",
     "train/test_folds.py",
     "flows/test_deployments.py",
+    "flows/test_schedules.py",
     "flows/test_kill_matrix.py",
     "train/test_schedule.py",
     "train/test_dask.py",

@@ -35,6 +35,8 @@ def main() -> None:
 def _run() -> int:
     if _WITH_FORMS.isdisjoint(sys.argv[1:2]):
         os.environ[NO_FORM] = "true"
+    else:
+        os.environ.pop(NO_FORM, None)  # of another command that has started this one
     code = run_command(sys.argv[1:])
     if code == EXIT_INTERRUPTED:
         _end_at_once(code)  # Python would wait for threads that no Ctrl-C ends, as of a workbook's reader

@@ -54,11 +54,17 @@ print(len(json.dumps(train.parameters.model_dump())), len(str(schema)), Pipeline
 
 
 @pytest.mark.parametrize(("command", "is_set"), [("check", True), ("schema", False)])
-def test_a_command_makes_the_forms_that_it_shows(command: str, is_set: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The schema tells what each key is; no other command does, but those that deploy."""
+@pytest.mark.parametrize("inherited", [None, "true"])
+def test_a_command_makes_the_forms_that_it_shows(
+    command: str, is_set: bool, inherited: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The schema tells what each key is; no other command does, but those that deploy, whoever started them."""
     monkeypatch.setattr(sys, "argv", ["tidemill", command, "--help"])
-    monkeypatch.setenv("TIDEMILL_NO_FORM", "")  # which is there before and after
+    monkeypatch.setattr(os, "environ", {**os.environ})
+    os.environ.pop("TIDEMILL_NO_FORM", None)
+    if inherited:
+        os.environ["TIDEMILL_NO_FORM"] = inherited
 
     assert commands._run() == 0
 
-    assert bool(os.environ["TIDEMILL_NO_FORM"]) == is_set
+    assert ("TIDEMILL_NO_FORM" in os.environ) == is_set

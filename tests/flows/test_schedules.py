@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sqlite3
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -56,6 +57,7 @@ def served(folder: Path, name: str, environment: dict[str, str], site: str) -> I
     finally:
         os.kill(process.pid, signal.SIGINT)
         assert group_is_gone(process)
+        sys.stdout.write(process.stdout.read() if process.stdout else "")  # for who wonders why nothing was run
 
 
 @pytest.fixture(scope="module")
